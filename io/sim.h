@@ -1,0 +1,42 @@
+/* The simulated world: one seed decides the clock, the order of events, the network's cuts and
+ * what a power cut leaves on the disk. Rings and disks made here serve the same interfaces as the
+ * real ones, so the broker runs in it unchanged, in one thread.
+ *
+ *   disk     per file: what was written (volatile) and what is stable, in 512-byte sectors; per
+ *            directory the same for entries. A power cut keeps each unsynced sector and entry with
+ *            a probability drawn from the seed (none, half, most), so writes tear and reorder.
+ *   network  byte streams, split at random places; delivered in order, with random delays.
+ *   faults   the Nth disk operation fails with an errno, or is short.
+ */
+#pragma once
+
+#include "io/file.h"
+#include "io/ring.h"
+
+struct sim;
+
+struct sim *sim_new(uint64_t seed);
+void sim_free(struct sim *sim);
+/* A ring in this world; its workers and disk are the world's. */
+struct ring *sim_ring_new(struct sim *sim);
+/* The world's disk; the same contents each time, also after a crash. disk_close() it as usual. */
+struct disk *sim_disk_open(struct sim *sim);
+
+/* Runs one event; false when nothing is left to happen but timers beyond `until_ns`. */
+bool sim_step(struct sim *sim, uint64_t until_ns);
+uint64_t sim_now_ns(const struct sim *sim);
+
+/* Drops what was not stable (power cut), or keeps all that was written (kill). Every ring, socket
+ * and open file of the old life is dead afterwards: free them; nothing completes any more. */
+void sim_power_cut(struct sim *sim);
+void sim_kill(struct sim *sim);
+/* Disk operation number `at` (counted from now, from 1) fails with this errno; 0 = short write. */
+void sim_fail_disk(struct sim *sim, uint64_t at, int error_number);
+uint64_t sim_disk_operations(const struct sim *sim);
+
+/* A client's end of a connection to a listening address of the world; -1 when refused. */
+int sim_connect(struct sim *sim, const char *address);
+void sim_send(struct sim *sim, int socket, struct bytes data);
+/* What has arrived (0 = nothing yet, -1 = closed). */
+int64_t sim_receive(struct sim *sim, int socket, void *at, size_t len);
+void sim_disconnect(struct sim *sim, int socket);
