@@ -1,6 +1,7 @@
 /* Named fault points in real code, in one sorted list. In a build with MILLRACE_FAULTS they are
- * armed by MILLRACE_FAULT="name:after[:errno]" (fires on the after-th pass, and ever after with
- * after = 0 at once); otherwise fault_hit() is a constant false and costs nothing. */
+ * armed by MILLRACE_FAULT="name:after[:errno]": the point fires on its after-th pass and on every
+ * later one (0 and 1 both mean at once) with that errno value, EIO when none is given. Otherwise
+ * fault_hit() is a constant 0 and costs nothing. */
 #pragma once
 
 #include <stdbool.h>

@@ -13,5 +13,6 @@ struct histogram {
 
 void histogram_record(struct histogram *histogram, uint64_t value);
 void histogram_merge(struct histogram *into, const struct histogram *from);
-/* The upper edge of the bucket that holds this quantile (0..1); 0 when empty. */
+/* The upper edge of the bucket that holds this quantile (0..1), but never more than the largest
+ * value recorded; 0 when empty. */
 uint64_t histogram_quantile(const struct histogram *histogram, double quantile);
