@@ -316,8 +316,10 @@ def default_value(field):
         if given == "null":
             return f"{name} = {{NULL, 0}}"
         return f"{name} = {{(const uint8_t *){text}, sizeof({text}) - 1}}"
-    if field.type in ("uuid", "slices"):
-        return f"{name} = {{0}}"
+    if field.type == "uuid":
+        return f"{name} = {{{{0}}}}"
+    if field.type == "slices":
+        return f"{name} = {{0, NULL, 0}}"
     if given is None:
         return f"{name} = 0"
     if field.type in ("bool", "float64"):
