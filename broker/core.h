@@ -11,6 +11,7 @@
 #include "storage/store.h"
 
 struct server;
+struct catalog_service;
 
 struct core {
     struct server *server; /* read-only after start */
@@ -18,7 +19,8 @@ struct core {
     pthread_t thread;
     struct ring *ring;
     struct store *store;
-    struct catalog catalog;
+    struct catalog catalog;                  /* this core's copy */
+    struct catalog_service *catalog_service; /* one for all cores (broker/catalog_service.h) */
     const struct options *options;
     struct list connections;
     uint32_t connection_count;
