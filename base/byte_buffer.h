@@ -1,0 +1,38 @@
+/* Bytes that grow: for output whose length is known only when it is complete (encoded batches,
+ * inflated records, snapshots). Growth doubles, so that appending stays linear. */
+#pragma once
+
+#include "base/bytes.h"
+#include "base/memory.h"
+
+struct byte_buffer {
+    uint8_t *at; /* NULL while nothing was reserved */
+    size_t len, capacity;
+};
+
+static inline void byte_buffer_deinit(struct byte_buffer *buffer) {
+    free(buffer->at);
+    *buffer = (struct byte_buffer){0};
+}
+
+/* Room for `more` bytes behind the content; returns where they go. The caller raises `len`. */
+static inline uint8_t *byte_buffer_reserve(struct byte_buffer *buffer, size_t more) {
+    if (more > buffer->capacity - buffer->len) {
+        size_t capacity = buffer->capacity ? buffer->capacity * 2 : 256;
+        while (capacity - buffer->len < more) capacity *= 2;
+        buffer->at = (uint8_t *)memory_resize(buffer->at, capacity);
+        buffer->capacity = capacity;
+    }
+    return buffer->at + buffer->len;
+}
+
+static inline void byte_buffer_append(struct byte_buffer *buffer, struct bytes more) {
+    if (!more.len) return;
+    memcpy(byte_buffer_reserve(buffer, more.len), more.at, more.len);
+    buffer->len += more.len;
+}
+
+/* Valid until the next reserve or append. */
+static inline struct bytes byte_buffer_bytes(const struct byte_buffer *buffer) {
+    return bytes_make(buffer->at ? buffer->at : (const uint8_t *)"", buffer->len);
+}
