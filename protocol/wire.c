@@ -49,8 +49,10 @@ struct decoder {
     int version;
     const uint8_t *at, *end;
     struct arena *arena;
-    bool flexible, located;
-    char problem[160]; /* what is wrong with the field that failed */
+    bool flexible;
+    /* Of the field that failed. */
+    const char *owner, *field;
+    char problem[96];
 };
 
 static bool decode_struct(struct decoder *d, const struct layout *layout, uint8_t *out);
@@ -63,15 +65,11 @@ __attribute__((format(printf, 2, 3))) static bool fail(struct decoder *d, const 
     return false;
 }
 
-/* Adds the place to the problem, once: the innermost struct knows it. */
+/* Remembers the place of the problem: the innermost struct, which fails first, knows it. */
 static bool fail_at(struct decoder *d, const struct layout *layout, const char *field) {
-    if (d->located) return false;
-    d->located = true;
-    char problem[sizeof d->problem];
-    memcpy(problem, d->problem, sizeof problem);
-    bool inner = layout != d->message->layout;
-    const char *owner = inner ? layout->name + strlen(d->message->name) + 1 : "";
-    snprintf(d->problem, sizeof d->problem, "%s%s%s %s", owner, inner ? "." : "", field, problem);
+    if (d->field) return false;
+    d->owner = layout == d->message->layout ? "" : layout->name + strlen(d->message->name) + 1;
+    d->field = field;
     return false;
 }
 
@@ -299,7 +297,8 @@ bool wire_decode_part(const struct message *message, int version, struct bytes *
     };
     d.end = d.at + in->len;
     if (!decode_struct(&d, message->layout, out)) {
-        return error_set(error, EBADMSG, "%s v%d: %s", message->name, version, d.problem);
+        return error_set(error, EBADMSG, "%s v%d: %s%s%s %s", message->name, version, d.owner,
+                         d.owner[0] ? "." : "", d.field, d.problem);
     }
     *in = bytes_make(d.at, left(&d));
     return true;
