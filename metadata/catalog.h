@@ -6,10 +6,14 @@
  * shared. Pointers into a catalog are good until the next catalog_apply() on that core. */
 #pragma once
 
+#include "base/byte_buffer.h"
+#include "base/error.h"
 #include "base/list.h"
 #include "base/map.h"
 #include "base/uuid.h"
+#include "config/options.h"
 #include "metadata/topic_config.h"
+#include "storage/data_directory.h"
 
 struct catalog_partition {
     uint32_t id; /* never reused; names the log's files */
@@ -23,37 +27,64 @@ struct catalog_config {
     char *name, *value;
 };
 
+/* Sorted by name. */
+struct catalog_configs {
+    int32_t count;
+    struct catalog_config *items;
+};
+
 struct catalog_topic {
     struct map_node by_name, by_id;
     struct uuid id;
     char *name;
     int32_t partition_count;
     struct catalog_partition *partitions; /* by index */
-    int32_t config_count;
-    struct catalog_config *configs;      /* sorted by name */
-    struct topic_config effective;       /* resolved from configs and broker defaults */
+    struct catalog_configs configs;
     bool internal;
+    /* ---- derived ---- */
+    struct topic_config effective; /* resolved from configs and the broker's options */
 };
 
 struct catalog {
     struct map topics_by_name, topics_by_id;
     uint32_t partition_id_next; /* ids below were given; 0 is the catalog's own log */
     int64_t producer_id_next;   /* ids below were handed out in blocks */
-    int32_t broker_config_count;
-    struct catalog_config *broker_configs;
-    const struct options *options; /* defaults */
-    uint64_t version;              /* rises with every applied batch */
+    struct catalog_configs broker_configs;
+    uint64_t version;        /* rises with every applied batch */
+    struct catalog *staging; /* an image of which parts are still to come, or NULL */
+    uint32_t staging_parts;
+    /* ---- derived ---- */
+    struct options *options;      /* the options as loaded, with broker_configs on top */
+    const struct options *loaded; /* as loaded; the caller's */
+    uint32_t partition_count;     /* of all topics */
+    uint32_t shard_partitions[SHARD_COUNT_MAX]; /* how many each shard has */
 };
 
-void catalog_init(struct catalog *catalog, const struct options *options);
+/* `loaded` must outlive the catalog and not change; the catalog's own options follow it and the
+ * broker configs. Their address stays, so that a core may read them where it wants. */
+void catalog_init(struct catalog *catalog, const struct options *loaded);
 void catalog_deinit(struct catalog *catalog);
 
 struct catalog_topic *catalog_find_topic(const struct catalog *catalog, struct bytes name);
 struct catalog_topic *catalog_find_topic_id(const struct catalog *catalog, const struct uuid *id);
+/* One that is in no map any more; catalog_apply()'s. */
+void catalog_topic_free(struct catalog_topic *topic);
 /* All topics in order of name, as a heap array that the caller frees. */
 struct catalog_topic **catalog_topics_sorted(const struct catalog *catalog, size_t *count);
 /* Kafka's rules: 1-249 of [a-zA-Z0-9._-], not "." or "..". */
 bool catalog_name_is_valid(struct bytes name, struct error *error);
+/* The topic whose metrics would have the same name, because '.' and '_' are one there, or NULL. */
+struct catalog_topic *catalog_find_collision(const struct catalog *catalog, struct bytes name);
+/* Names that belong to the broker's own coordinators, there or not yet (KIP-4 calls them internal).
+ */
+bool catalog_name_is_internal(struct bytes name);
+
+/* The value, or NULL when nobody set it. */
+const char *catalog_configs_find(const struct catalog_configs *configs, struct bytes name);
+/* Copies the texts; a NULL value removes. */
+void catalog_configs_set(struct catalog_configs *configs, const char *name, const char *value);
+void catalog_configs_copy(struct catalog_configs *to, const struct catalog_configs *from);
+void catalog_configs_deinit(struct catalog_configs *configs);
 
 /* What one applied batch changed, for the core that owns shards: partitions to create, delete or
  * configure. Callbacks run while the batch is applied; NULL ones are skipped. */
@@ -68,6 +99,12 @@ struct catalog_observer {
 };
 
 /* Applies one record batch of the catalog's log (metadata/catalog_record.h); false and `error` for
- * a record that this version does not know. */
+ * a record that this version does not know, or that does not fit what is there. The catalog is not
+ * to be used then. An image is not observed: only replay sees one. */
 bool catalog_apply(struct catalog *catalog, struct bytes batch,
                    const struct catalog_observer *observer, struct error *error);
+
+/* Appends batches to `out` that make this catalog from nothing, one behind the other; each is at
+ * most CATALOG_IMAGE_PART_BYTES and one record long. */
+enum { CATALOG_IMAGE_PART_BYTES = 256 << 10 };
+void catalog_image(const struct catalog *catalog, int64_t now_ms, struct byte_buffer *out);
