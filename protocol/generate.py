@@ -230,6 +230,8 @@ def resolve_fields(message, fields, parent, slices):
         field.struct = message.structs[field.type]
         if field.nullable and not field.array and field.null_versions != field.versions:
             raise Wrong(f"{field.line}: a struct is nullable in all its versions or in none")
+        if is_pointer(field) and field.default != "null":
+            raise Wrong(f"{field.line}: a nullable struct is null by default: say so")
         resolve_fields(message, field.fields, field.versions, slices)
 
 
