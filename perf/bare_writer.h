@@ -1,0 +1,53 @@
+/* The durable half of the bare program: blocks that fill with batches, up to `depth` of them being
+ * written at a time with O_DIRECT and RWF_DSYNC, acknowledged in order. No timer: a block goes as
+ * soon as there is a place for it among those in flight, and collects until then.
+ *
+ * BARE_JOURNAL   one 64 MiB file, written with zeros before, used round and round
+ * BARE_WRITTEN   the same with 1 GiB: what a disk gives where every block has been written
+ * BARE_SEGMENT   files that are allocated 64 MiB ahead and written once, 1 GiB each */
+#pragma once
+
+#include <liburing.h>
+
+#include "base/list.h"
+#include "base/text.h"
+
+enum bare_mode { BARE_JOURNAL, BARE_WRITTEN, BARE_SEGMENT };
+
+struct bare_block {
+    struct list node; /* in writer->free, or in writer->flying in the order of submission */
+    uint8_t *data;
+    size_t len;
+    bool done;
+    struct text acks; /* for each request: struct bare_ack, then its answer */
+};
+
+/* An answer that leaves when its block is durable. */
+struct bare_ack {
+    void *connection;
+    size_t len;
+};
+
+struct bare_writer {
+    struct io_uring *ring;
+    const char *directory;
+    enum bare_mode mode;
+    int fd, depth, flying_count;
+    uint64_t position, allocated, file_bytes;
+    struct list free, flying;
+    struct bare_block *forming;
+    uint64_t written_bytes, written_blocks;
+};
+
+void bare_writer_open(struct bare_writer *writer, struct io_uring *ring, const char *directory,
+                      enum bare_mode mode, int depth);
+/* Room for up to `len` bytes in the forming block, or NULL while every block is in flight. */
+uint8_t *bare_writer_reserve(struct bare_writer *writer, size_t len);
+/* What was written there, and the answer that waits for it. */
+void bare_writer_commit(struct bare_writer *writer, size_t len, void *connection,
+                        struct bytes answer);
+/* Submits the forming block when there is a place; its completion carries the block, tagged. */
+void bare_writer_submit(struct bare_writer *writer, uint64_t tag);
+/* Takes a completion; calls `release` for each answer that may leave now, in order. */
+void bare_writer_complete(struct bare_writer *writer, struct bare_block *block, int result,
+                          void (*release)(void *connection, struct bytes answer));

@@ -1,0 +1,236 @@
+/* The program: options, threads, merging, and the report. See load.h. */
+#include "perf/load.h"
+
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/check.h"
+#include "base/clock.h"
+#include "base/memory.h"
+#include "perf/frames.h"
+#include "perf/process.h"
+
+enum { DRAIN_SECONDS = 2 };
+
+/* One request and its answer on a connection of its own; returns the topic's error code. */
+static int16_t topic_call(const struct load_options *options, const uint8_t *request, size_t len,
+                          bool create) {
+    uint8_t answer[1024];
+    size_t have = 0, whole = 0;
+    int fd = connect_to(options->broker, NULL);
+    if (write(fd, request, len) != (ssize_t)len) die("%s: %m", options->broker);
+    while (!whole && have < sizeof answer) {
+        ssize_t got = read(fd, answer + have, sizeof answer - have);
+        if (got <= 0) die("%s closed the connection on a topic request", options->broker);
+        have += (size_t)got;
+        whole = frame_length(answer, have);
+    }
+    close(fd);
+    struct in in = {answer + 8, answer + whole, false};
+    in_i32(&in); /* throttle time */
+    in_i32(&in);
+    in_text(&in);
+    int16_t code = in_i16(&in);
+    if (in.bad)
+        die("an answer to %s that cannot be read", create ? "CreateTopics" : "DeleteTopics");
+    return code;
+}
+
+static void topic_create(const struct load_options *options) {
+    enum { TOPIC_ALREADY_EXISTS = 36 };
+    uint8_t request[FRAME_HEAD_MAX];
+    size_t len = create_topic_request(request, bytes_of_text(options->topic), options->partitions);
+    int16_t code = topic_call(options, request, len, true);
+    if (code && code != TOPIC_ALREADY_EXISTS)
+        die("creating topic %s: error code %d", options->topic, code);
+}
+
+static void topic_delete(const struct load_options *options) {
+    uint8_t request[FRAME_HEAD_MAX];
+    size_t len = delete_topic_request(request, bytes_of_text(options->topic));
+    int16_t code = topic_call(options, request, len, false);
+    if (code) fprintf(stderr, "deleting topic %s: error code %d\n", options->topic, code);
+}
+
+static void thread_wait(struct load_thread *thread, uint64_t until) {
+    struct epoll_event events[256];
+    uint64_t now = clock_monotonic_ns(), wait = until > now ? until - now : 0;
+    struct timespec timeout = {(time_t)(wait / NS_PER_S), (long)(wait % NS_PER_S)};
+    int count = epoll_pwait2(thread->epoll, events, 256, &timeout, NULL);
+    for (int at = 0; at < count; at++) {
+        struct load_connection *connection = events[at].data.ptr;
+        if ((events[at].events & ~(uint32_t)EPOLLOUT) && !connection_read(connection))
+            die("the broker closed connection %d after %lu answers", connection->number,
+                (unsigned long)connection->answered);
+        connection_go(connection, clock_monotonic_ns());
+    }
+}
+
+static bool thread_is_idle(const struct load_thread *thread) {
+    for (int at = 0; at < thread->connection_count; at++)
+        if (thread->connections[at].answered != thread->connections[at].armed) return false;
+    return true;
+}
+
+/* Starts requests that are due; returns when the next one is. */
+static uint64_t thread_start_due(struct load_thread *thread, uint64_t now) {
+    uint64_t next = thread->until;
+    for (int at = 0; at < thread->connection_count; at++) {
+        uint64_t due = connection_go(&thread->connections[at], now);
+        if (due < next) next = due;
+    }
+    return next;
+}
+
+static void *thread_run(void *argument) {
+    struct load_thread *thread = argument;
+    bool open = thread->options->rate > 0;
+    uint64_t now = clock_monotonic_ns(), next = thread_start_due(thread, now);
+    while (now < thread->until) {
+        thread_wait(thread, next);
+        now = clock_monotonic_ns();
+        next = open ? thread_start_due(thread, now) : thread->until;
+    }
+    uint64_t patience = now + DRAIN_SECONDS * NS_PER_S;
+    while (!thread_is_idle(thread) && clock_monotonic_ns() < patience)
+        thread_wait(thread, patience);
+    return NULL;
+}
+
+static void thread_init(struct load_thread *thread, const struct load_options *options,
+                        const struct bytes *batches, int number) {
+    /* A consumer for each partition joins the producers of a latency run. */
+    int all = options->connections + (options->mode == LOAD_LATENCY ? options->partitions : 0);
+    *thread = (struct load_thread){.options = options, .batches = batches};
+    thread->first = all * number / options->threads;
+    thread->connection_count = all * (number + 1) / options->threads - thread->first;
+    thread->epoll = epoll_create1(EPOLL_CLOEXEC);
+    if (options->mode == LOAD_LATENCY)
+        thread->due = memory_zero((size_t)options->partitions, sizeof *thread->due);
+    thread->connections =
+        memory_zero((size_t)thread->connection_count, sizeof *thread->connections);
+    for (int at = 0; at < thread->connection_count; at++)
+        connection_init(&thread->connections[at], thread, thread->first + at);
+}
+
+static void thread_deinit(struct load_thread *thread) {
+    for (int at = 0; at < thread->connection_count; at++)
+        connection_deinit(&thread->connections[at]);
+    for (int at = 0; thread->due && at < thread->options->partitions; at++)
+        free(thread->due[at].at);
+    free(thread->due);
+    free(thread->connections);
+    close(thread->epoll);
+}
+
+static void result_merge(struct load_result *into, const struct load_result *from) {
+    histogram_merge(&into->answer, &from->answer);
+    histogram_merge(&into->delivered, &from->delivered);
+    into->requests += from->requests;
+    into->records += from->records;
+    into->bytes += from->bytes;
+    if (!into->errors) into->first_error = from->first_error;
+    into->errors += from->errors;
+}
+
+struct cpu_use {
+    double client, broker;
+};
+
+/* Sleeps through warm-up and measurement, and takes the CPU times at their borders. */
+static struct cpu_use measure_cpu(const struct load_options *options) {
+    struct cpu_use use;
+    usleep((useconds_t)(options->warm_up_seconds * 1e6));
+    use.client = own_cpu();
+    use.broker = options->pid ? process_cpu(options->pid) : 0;
+    usleep((useconds_t)(options->seconds * 1e6));
+    use.client = (own_cpu() - use.client) / options->seconds;
+    use.broker = options->pid ? (process_cpu(options->pid) - use.broker) / options->seconds : 0;
+    return use;
+}
+
+static struct load_result run_threads(const struct load_options *options,
+                                      const struct bytes *batches, struct cpu_use *use) {
+    struct load_thread *threads = memory_zero((size_t)options->threads, sizeof *threads);
+    pthread_t *ids = memory_zero((size_t)options->threads, sizeof *ids);
+    struct load_result all = {0};
+    for (int at = 0; at < options->threads; at++) thread_init(&threads[at], options, batches, at);
+    uint64_t began = clock_monotonic_ns();
+    for (int at = 0; at < options->threads; at++) {
+        threads[at].began = began;
+        threads[at].measure_from = began + (uint64_t)(options->warm_up_seconds * 1e9);
+        threads[at].until = threads[at].measure_from + (uint64_t)(options->seconds * 1e9);
+        check(pthread_create(&ids[at], NULL, thread_run, &threads[at]) == 0);
+    }
+    *use = measure_cpu(options);
+    for (int at = 0; at < options->threads; at++) {
+        pthread_join(ids[at], NULL);
+        result_merge(&all, &threads[at].result);
+        thread_deinit(&threads[at]);
+    }
+    free(threads);
+    free(ids);
+    return all;
+}
+
+static void print_quantiles(const char *name, const struct histogram *histogram) {
+    printf(", \"%s\": {\"p50_us\": %.1f, \"p99_us\": %.1f, \"p999_us\": %.1f, \"max_us\": %.1f}",
+           name, (double)histogram_quantile(histogram, 0.5) / 1e3,
+           (double)histogram_quantile(histogram, 0.99) / 1e3,
+           (double)histogram_quantile(histogram, 0.999) / 1e3, (double)histogram->max / 1e3);
+}
+
+/* One line for programs on stdout, one for people on stderr. */
+static void report(const struct load_options *options, const struct load_result *result,
+                   const struct cpu_use *use) {
+    static const char *const modes[] = {"produce", "fetch", "latency"};
+    double requests = (double)result->requests / options->seconds;
+    double records = (double)result->records / options->seconds;
+    double megabytes = (double)result->bytes / options->seconds / 1e6;
+    printf(
+        "{\"mode\": \"%s\", \"requests_per_s\": %.1f, \"records_per_s\": %.1f, \"mb_per_s\": %.2f",
+        modes[options->mode], requests, records, megabytes);
+    print_quantiles("answer", &result->answer);
+    if (options->mode == LOAD_LATENCY) print_quantiles("delivered", &result->delivered);
+    printf(
+        ", \"client_cpu\": %.3f, \"broker_cpu\": %.3f, \"congestion\": \"%s\", "
+        "\"errors\": %lu, \"first_error\": %d}\n",
+        use->client, use->broker, options->congestion ? options->congestion : "default",
+        (unsigned long)result->errors, result->first_error);
+    const struct histogram *shown =
+        options->mode == LOAD_LATENCY ? &result->delivered : &result->answer;
+    fprintf(stderr,
+            "%s: %.0f req/s, %.0f records/s, %.1f MB/s, p50 %.0f us, p99 %.0f us, p99.9 %.0f us, "
+            "CPU client %.2f broker %.2f, errors %lu\n",
+            modes[options->mode], requests, records, megabytes,
+            (double)histogram_quantile(shown, 0.5) / 1e3,
+            (double)histogram_quantile(shown, 0.99) / 1e3,
+            (double)histogram_quantile(shown, 0.999) / 1e3, use->client, use->broker,
+            (unsigned long)result->errors);
+}
+
+int main(int count, char **arguments) {
+    struct load_options options;
+    load_options_read(&options, count, arguments);
+    char own_topic[32];
+    snprintf(own_topic, sizeof own_topic, "perf-%d", (int)getpid());
+    if (!options.topic) options.topic = own_topic;
+    signal(SIGPIPE, SIG_IGN);
+    struct bytes *batches = memory_zero((size_t)options.variants, sizeof *batches);
+    for (int at = 0; at < options.variants; at++)
+        batches[at] = batch_make(options.record_bytes, options.batch_bytes, (uint64_t)at + 1);
+    if (options.create) topic_create(&options);
+    struct cpu_use use;
+    struct load_result result = run_threads(&options, batches, &use);
+    if (options.create && !options.keep) topic_delete(&options);
+    report(&options, &result, &use);
+    for (int at = 0; at < options.variants; at++) free((void *)batches[at].at);
+    free(batches);
+    return result.errors || !result.requests ? 1 : 0;
+}
