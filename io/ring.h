@@ -4,8 +4,9 @@
  *
  * Rules
  *   - A ring belongs to the thread that made it; only ring_post() may be called by others.
- *   - An operation (struct io_op) is embedded in its owner and lives until its `done` ran. Buffers
- *     that it names belong to the kernel until then: cancelling is not being done.
+ *   - An operation (struct io_op) begins zeroed, is embedded in its owner and lives until its
+ * `done` ran; `done` may submit it again. Buffers that it names belong to the kernel until then:
+ * cancelling is not being done.
  *   - Completions queue; `done` runs from ring_run() and is never called from inside a submit, so
  *     callbacks never nest.
  *   - A round: reap completions and mail -> run their callbacks -> due timers -> round hooks
@@ -18,6 +19,7 @@
 #pragma once
 
 #include <stdatomic.h>
+#include <sys/socket.h>
 #include <sys/uio.h>
 
 #include "base/bytes.h"
@@ -39,17 +41,17 @@ struct io_op {
     /* The ring's own, from submit to done. */
     enum io_state state;
     uint8_t kind;
-    bool durable, cancelled, more;
-    uint16_t buffer_id;
+    bool durable, cancelled, syncing;
+    bool more; /* ring_accept(): whether more connections follow */
     int fd;
     struct file *file;
     struct iovec *pieces; /* the owner's array; advanced by the ring on short transfers */
     int piece_count;
     struct iovec piece; /* where the caller gave one buffer */
     uint64_t position;
-    struct msghdr *message;
+    struct msghdr message;
     struct list link;
-    void *backend; /* backend's private data */
+    void *private; /* the backend's */
 };
 
 struct timer {
