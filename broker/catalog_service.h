@@ -33,8 +33,10 @@ enum { CATALOG_LOG_BYTES = 4 << 20, PRODUCER_ID_BLOCK = 1000 };
 /* --- start-up --- */
 
 /* For `count` cores whose rings, stores and catalogs exist; sets core->catalog_service of each. The
- * catalogs were filled by catalog_service_replay(), or are empty. */
-struct catalog_service *catalog_service_new(struct core *const *cores, unsigned count);
+ * catalogs were filled by catalog_service_replay(), or are empty. `shard_count` is the data
+ * directory's. */
+struct catalog_service *catalog_service_new(struct core *const *cores, unsigned count,
+                                            uint32_t shard_count);
 void catalog_service_free(struct catalog_service *service);
 /* On each core's own thread, before it takes connections: opens the catalog's log where that is
  * this core's, and creates partitions of its shards that recovery has not brought (the catalog knew
@@ -79,6 +81,7 @@ struct catalog_change {
     struct core *asking;
 };
 
+/* `done` may run inside this call, where nothing had to be stored on the same core. */
 void catalog_service_change(struct catalog_change *change, struct core *asking);
 
 /* Topics that a client named and that do not exist, created with the broker's defaults (Metadata
@@ -89,7 +92,7 @@ struct auto_create {
     struct catalog_change change; /* the caller sets change.done and change.arena only */
     int32_t count;
     const struct bytes *names;
-    struct change_result *results; /* count of them, in the arena */
+    struct change_result *results; /* count of them, in the arena; when change.code is NONE */
 };
 void catalog_service_auto_create(struct auto_create *create, struct core *asking);
 
