@@ -3,51 +3,78 @@
 #include "base/check.h"
 #include "protocol/varint.h"
 
+/* Each read function goes on from `at` and returns where it stopped, or NULL; `end` is the end of
+ * the record. Plain pointers, because a broker walks every record of every batch. */
+
+static inline const uint8_t *read_i32(const uint8_t *at, const uint8_t *end, int32_t *value) {
+    uint32_t raw = 0;
+    at = varint_read_u32(at, end, &raw);
+    *value = zigzag_32_back(raw);
+    return at;
+}
+
+static inline const uint8_t *read_i64(const uint8_t *at, const uint8_t *end, int64_t *value) {
+    uint64_t raw = 0;
+    at = varint_read_u64(at, end, &raw);
+    *value = zigzag_64_back(raw);
+    return at;
+}
+
 /* A length and that many bytes; -1 is null where that is allowed. */
-static bool take_bytes(struct bytes *rest, bool nullable, struct bytes *value) {
+static inline const uint8_t *read_bytes(const uint8_t *at, const uint8_t *end, bool nullable,
+                                        struct bytes *value) {
     int32_t len;
-    if (!varint_take_i32(rest, &len)) return false;
-    if (len < 0) {
-        *value = BYTES_NULL;
-        return nullable && len == -1;
-    }
-    if ((size_t)len > rest->len) return false;
-    *value = bytes_make(rest->at, (size_t)len);
-    *rest = bytes_make(rest->at + len, rest->len - (size_t)len);
-    return true;
+    *value = BYTES_NULL;
+    if (!(at = read_i32(at, end, &len))) return NULL;
+    if (len < 0) return nullable && len == -1 ? at : NULL;
+    if (len > end - at) return NULL;
+    *value = bytes_make(at, (size_t)len);
+    return at + len;
 }
 
 /* The headers must fill the record to its end. */
-static bool take_headers(struct bytes body, struct record *record) {
-    record->headers = body;
-    if (record->header_count < 0) return false;
-    for (int32_t i = 0; i < record->header_count; i++) {
-        struct bytes key, value;
-        if (!take_bytes(&body, false, &key) || !take_bytes(&body, true, &value)) return false;
+static bool headers_are_sound(const uint8_t *at, const uint8_t *end, int32_t count) {
+    struct bytes part;
+    if (count < 0) return false;
+    for (int32_t i = 0; i < count; i++) {
+        if (!(at = read_bytes(at, end, false, &part))) return false;
+        if (!(at = read_bytes(at, end, true, &part))) return false;
     }
-    return body.len == 0;
+    return at == end;
+}
+
+static inline bool read_body(const uint8_t *at, const uint8_t *end, struct record *record) {
+    if (at == end) return false;
+    record->attributes = (int8_t)*at++;
+    if (!(at = read_i64(at, end, &record->timestamp_delta))) return false;
+    if (!(at = read_i32(at, end, &record->offset_delta))) return false;
+    if (!(at = read_bytes(at, end, true, &record->key))) return false;
+    if (!(at = read_bytes(at, end, true, &record->value))) return false;
+    if (!(at = read_i32(at, end, &record->header_count))) return false;
+    record->headers = bytes_make(at, (size_t)(end - at));
+    return headers_are_sound(at, end, record->header_count);
 }
 
 enum record_result record_next(struct bytes *rest, struct record *record) {
     if (rest->len == 0) return RECORD_END;
-    struct bytes after = *rest, body;
-    if (!take_bytes(&after, false, &body) || body.len == 0) return RECORD_BROKEN;
-    record->attributes = (int8_t)body.at[0];
-    body = bytes_make(body.at + 1, body.len - 1);
-    if (!varint_take_i64(&body, &record->timestamp_delta)) return RECORD_BROKEN;
-    if (!varint_take_i32(&body, &record->offset_delta)) return RECORD_BROKEN;
-    if (!take_bytes(&body, true, &record->key)) return RECORD_BROKEN;
-    if (!take_bytes(&body, true, &record->value)) return RECORD_BROKEN;
-    if (!varint_take_i32(&body, &record->header_count)) return RECORD_BROKEN;
-    if (!take_headers(body, record)) return RECORD_BROKEN;
-    *rest = after;
+    const uint8_t *at = rest->at, *end = at + rest->len;
+    int32_t len;
+    at = read_i32(at, end, &len);
+    if (!at || len < 0 || len > end - at) return RECORD_BROKEN;
+    if (!read_body(at, at + len, record)) return RECORD_BROKEN;
+    rest->at = at + len;
+    rest->len = (size_t)(end - rest->at);
     return RECORD_READ;
 }
 
 bool record_header_next(struct bytes *rest, struct record_header *header) {
     if (rest->len == 0) return false;
-    bool read = take_bytes(rest, false, &header->key) && take_bytes(rest, true, &header->value);
-    check(read && "record_next() has checked the headers");
+    const uint8_t *at = rest->at, *end = at + rest->len;
+    at = read_bytes(at, end, false, &header->key);
+    check(at && "record_next() has checked the headers");
+    at = read_bytes(at, end, true, &header->value);
+    check(at && "record_next() has checked the headers");
+    *rest = bytes_make(at, (size_t)(end - at));
     return true;
 }
 

@@ -9,34 +9,67 @@
 
 enum { VARINT_32_MAX = 5, VARINT_64_MAX = 10 };
 
-static inline bool varint_take_u64(struct bytes *from, uint64_t *value) {
+/* The core: from `at`, which is before `end`; returns where it stopped, or NULL. Pointers instead
+ * of a slice, because record parsing lives on this. */
+static inline const uint8_t *varint_read_long(const uint8_t *at, const uint8_t *end,
+                                              size_t bytes_max, uint64_t *value) {
     uint64_t sum = 0;
-    size_t limit = from->len < VARINT_64_MAX ? from->len : VARINT_64_MAX;
-    for (size_t i = 0; i < limit; i++) {
-        uint8_t byte = from->at[i];
-        if (i == VARINT_64_MAX - 1 && byte > 1) return false;
+    for (size_t i = 0; i < bytes_max && at < end; i++) {
+        uint8_t byte = *at++;
+        if (i == VARINT_64_MAX - 1 && byte > 1) return NULL;
         sum |= (uint64_t)(byte & 0x7f) << (7 * i);
         if (byte & 0x80) continue;
         *value = sum;
-        *from = bytes_make(from->at + i + 1, from->len - i - 1);
-        return true;
+        return at;
     }
-    return false;
+    return NULL;
+}
+
+static inline const uint8_t *varint_read_u64(const uint8_t *at, const uint8_t *end,
+                                             uint64_t *value) {
+    if (__builtin_expect(at < end && *at < 0x80, 1)) {
+        *value = *at;
+        return at + 1;
+    }
+    return varint_read_long(at, end, VARINT_64_MAX, value);
+}
+
+static inline const uint8_t *varint_read_u32(const uint8_t *at, const uint8_t *end,
+                                             uint32_t *value) {
+    if (__builtin_expect(at < end && *at < 0x80, 1)) {
+        *value = *at;
+        return at + 1;
+    }
+    if (__builtin_expect(end - at >= 2 && at[1] < 0x80, 1)) {
+        *value = (at[0] & 0x7fu) | (uint32_t)at[1] << 7;
+        return at + 2;
+    }
+    uint64_t wide = 0;
+    at = varint_read_long(at, end, VARINT_32_MAX, &wide);
+    *value = (uint32_t)wide;
+    return wide <= UINT32_MAX ? at : NULL;
+}
+
+static inline int32_t zigzag_32_back(uint32_t raw) {
+    return (int32_t)(raw >> 1 ^ (raw & 1 ? UINT32_MAX : 0));
+}
+static inline int64_t zigzag_64_back(uint64_t raw) {
+    return (int64_t)(raw >> 1 ^ (raw & 1 ? UINT64_MAX : 0));
+}
+
+static inline bool varint_moved(struct bytes *from, const uint8_t *to) {
+    if (to) *from = bytes_make(to, from->len - (size_t)(to - from->at));
+    return to;
+}
+
+static inline bool varint_take_u64(struct bytes *from, uint64_t *value) {
+    if (from->len == 0) return false;
+    return varint_moved(from, varint_read_u64(from->at, from->at + from->len, value));
 }
 
 static inline bool varint_take_u32(struct bytes *from, uint32_t *value) {
-    if (__builtin_expect(from->len && from->at[0] < 0x80, 1)) {
-        *value = from->at[0];
-        *from = bytes_make(from->at + 1, from->len - 1);
-        return true;
-    }
-    struct bytes rest = from->len > VARINT_32_MAX ? bytes_make(from->at, VARINT_32_MAX) : *from;
-    uint64_t wide;
-    if (!varint_take_u64(&rest, &wide) || wide > UINT32_MAX) return false;
-    size_t taken = (size_t)(rest.at - from->at);
-    *from = bytes_make(from->at + taken, from->len - taken);
-    *value = (uint32_t)wide;
-    return true;
+    if (from->len == 0) return false;
+    return varint_moved(from, varint_read_u32(from->at, from->at + from->len, value));
 }
 
 static inline uint32_t zigzag_32(int32_t value) {
@@ -49,14 +82,14 @@ static inline uint64_t zigzag_64(int64_t value) {
 static inline bool varint_take_i32(struct bytes *from, int32_t *value) {
     uint32_t raw;
     if (!varint_take_u32(from, &raw)) return false;
-    *value = (int32_t)(raw >> 1 ^ (raw & 1 ? UINT32_MAX : 0));
+    *value = zigzag_32_back(raw);
     return true;
 }
 
 static inline bool varint_take_i64(struct bytes *from, int64_t *value) {
     uint64_t raw;
     if (!varint_take_u64(from, &raw)) return false;
-    *value = (int64_t)(raw >> 1 ^ (raw & 1 ? UINT64_MAX : 0));
+    *value = zigzag_64_back(raw);
     return true;
 }
 
