@@ -133,7 +133,7 @@ def parse_field(words, line):
 
 
 def parse_head(words, line, api):
-    """request|response VERSIONS, data NAME VERSIONS; both with an optional 'flexible VERSIONS'."""
+    """request|response VERSIONS [flexible VERSIONS], or data NAME VERSIONS [flexible …] [key N]."""
     kind, rest = words[0], words[1:]
     if kind == "data":
         message = Message(rest.pop(0), -1, kind, line)
@@ -146,6 +146,9 @@ def parse_head(words, line, api):
         raise Wrong(f"{line}: a message ends at a version that is known")
     if rest[:1] == ["flexible"]:
         message.flexible = both(parse_range(rest[1], line), message.versions)
+        rest = rest[2:]
+    if kind == "data" and rest[:1] == ["key"]:
+        message.key = int(rest[1])
         rest = rest[2:]
     if rest:
         raise Wrong(f"{line}: '{rest[0]}' does not belong here")

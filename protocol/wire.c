@@ -499,7 +499,9 @@ static void encode_field(const struct encoder *e, const struct field *field, con
 
 static bool is_default(const struct layout *layout, const struct field *field, const uint8_t *in);
 
+/* Equal memory is the usual case; where only padding differs, the fields decide. */
 static bool all_default(const struct layout *layout, const uint8_t *in) {
+    if (memcmp(in, layout->defaults, layout->size) == 0) return true;
     for (int i = 0; i < layout->field_count; i++) {
         if (!is_default(layout, &layout->fields[i], in)) return false;
     }
