@@ -16,7 +16,7 @@
 #include "perf/frames.h"
 #include "perf/process.h"
 
-enum { DRAIN_SECONDS = 2 };
+enum { DRAIN_SECONDS = 2, SETTLE_US = 300000 };
 
 /* One request and its answer on a connection of its own; returns the topic's error code. */
 static int16_t topic_call(const struct load_options *options, const uint8_t *request, size_t len,
@@ -49,6 +49,7 @@ static void topic_create(const struct load_options *options) {
     int16_t code = topic_call(options, request, len, true);
     if (code && code != TOPIC_ALREADY_EXISTS)
         die("creating topic %s: error code %d", options->topic, code);
+    usleep(SETTLE_US); /* Apache Kafka answers before its partitions have leaders */
 }
 
 static void topic_delete(const struct load_options *options) {
