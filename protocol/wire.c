@@ -103,7 +103,7 @@ static bool take_uvarint(struct decoder *d, uint32_t *value) {
 static bool take_length(struct decoder *d, const struct field *field, bool string, bool nullable,
                         int64_t *length) {
     if (d->flexible && !field->classic) {
-        uint32_t raw;
+        uint32_t raw = 0;
         if (!take_uvarint(d, &raw)) return false;
         *length = (int64_t)raw - 1;
     } else {
@@ -119,7 +119,7 @@ static bool take_length(struct decoder *d, const struct field *field, bool strin
 static bool decode_bytes(struct decoder *d, const struct field *field, bool nullable,
                          struct bytes *out) {
     bool string = field->type == FIELD_STRING;
-    int64_t length;
+    int64_t length = 0;
     if (!take_length(d, field, string, nullable, &length)) return false;
     if (length < 0) {
         *out = BYTES_NULL;
@@ -134,7 +134,7 @@ static bool decode_bytes(struct decoder *d, const struct field *field, bool null
 
 static bool decode_slices(struct decoder *d, const struct field *field, bool nullable,
                           struct record_slices *out) {
-    struct bytes whole;
+    struct bytes whole = BYTES_NULL;
     if (!decode_bytes(d, field, nullable, &whole)) return false;
     *out = (struct record_slices){.count = bytes_is_null(whole) ? -1 : 0};
     if (whole.len == 0) return true;
@@ -187,7 +187,7 @@ static size_t element_minimum(const struct decoder *d, const struct field *field
 }
 
 static bool decode_array(struct decoder *d, const struct field *field, uint8_t *out) {
-    int64_t count;
+    int64_t count = 0;
     if (!take_length(d, field, false, null_in_version(field, d->version), &count)) return false;
     int32_t *out_count = (int32_t *)(out + field->count_offset);
     uint8_t **out_array = (uint8_t **)(out + field->offset);
@@ -251,7 +251,7 @@ static bool decode_tagged(struct decoder *d, const struct layout *layout, const 
 }
 
 static bool decode_tags(struct decoder *d, const struct layout *layout, uint8_t *out) {
-    uint32_t count, tag, size;
+    uint32_t count = 0, tag = 0, size = 0;
     int64_t previous = -1;
     if (!take_uvarint(d, &count)) return false;
     if (count > WIRE_TAGS_MAX) return fail(d, "are %u, more than %d", count, WIRE_TAGS_MAX);
