@@ -171,24 +171,26 @@ static void ring_run_completed(struct ring *ring) {
 
 static void ring_turn(struct ring *ring, bool wait) {
     struct heap_node *first = heap_top(&ring->timers);
-    wait = wait && !ring->stop && list_is_empty(&ring->completed) && mailbox_sleep(&ring->mailbox);
+    wait = wait && list_is_empty(&ring->completed) && mailbox_sleep(&ring->mailbox);
     ring->calls->turn(ring, wait, first ? first->key : UINT64_MAX);
     if (wait) mailbox_awake(&ring->mailbox);
 }
 
+/* It begins where the last one ended: whoever waits for something runs rounds until it is there. */
 void ring_round(struct ring *ring, bool wait) {
+    ring_turn(ring, wait);
     ring->calls->clock(ring);
     ring_run_completed(ring);
     ring->calls->run(ring);
     ring_deliver_mail(ring);
     ring_fire_timers(ring);
     ring_run_hooks(ring);
-    ring_turn(ring, wait);
 }
 
 void ring_run(struct ring *ring) {
     ring->stop = false;
     while (!ring->stop) ring_round(ring, true);
+    ring_turn(ring, false); /* what the last round submitted */
 }
 
 void ring_stop(struct ring *ring) { ring->stop = true; }

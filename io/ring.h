@@ -102,7 +102,8 @@ const char *io_backend_name(enum io_backend backend);
 
 /* Runs rounds until ring_stop(). */
 void ring_run(struct ring *ring);
-/* One round; waits at most until the next deadline when `wait`. */
+/* One round, from its submissions on: submits, waits (at most until the next deadline) when `wait`
+ * and nothing is there yet, then runs callbacks, timers and hooks. */
 void ring_round(struct ring *ring, bool wait);
 /* Ends ring_run() after this round; own thread only. */
 void ring_stop(struct ring *ring);
