@@ -2,11 +2,10 @@
  *
  *   superblock              two 4 KiB slots, written alternately: the valid one with the higher
  *                           generation rules
- *   lock                    open-file-description lock, registered in every ring, so that the kernel
- *                           drops it only after the last request of a dying process
- *   journal/C-NNNNNNNN      journal files of core C
- *   segments/P-S            segment S of partition P (ids only; names never become paths)
- *   snapshots/SHARD         one per shard
+ *   lock                    open-file-description lock, registered in every ring, so that the
+ * kernel drops it only after the last request of a dying process journal/C-NNNNNNNN      journal
+ * files of core C segments/P-S            segment S of partition P (ids only; names never become
+ * paths) snapshots/SHARD         one per shard
  *
  * Opening formats an empty directory, refuses a foreign or newer one in clear words before it
  * touches anything, and makes a new incarnation durable. A crash while formatting leaves a

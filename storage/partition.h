@@ -43,13 +43,13 @@ struct partition_definition {
 
 /* --- append --- */
 
-/* A validated batch on its way into the log. The caller owns it until `done`; the batch's bytes
- * may go away as soon as partition_append() returns. */
+/* A validated batch on its way into the log. The caller owns it, and the batch's bytes, until
+ * `done`; base offset, leader epoch and (LogAppendTime) timestamps are patched into those bytes. */
 struct append {
     struct bytes batch; /* one whole batch, CRC checked */
     struct batch_header header;
-    int64_t append_time_ms;   /* in: LogAppendTime to stamp, or -1 to keep CreateTime */
-    uint64_t deadline_ns;     /* how long it may wait for space */
+    int64_t append_time_ms; /* in: LogAppendTime to stamp, or -1 to keep CreateTime */
+    uint64_t deadline_ns;   /* how long it may wait for space */
     void (*done)(struct append *append);
     /* Result */
     enum error_code code;
@@ -58,6 +58,8 @@ struct append {
     int64_t log_start_offset;
     /* The log's own */
     int64_t release_at; /* answered once the high watermark has reached this offset */
+    uint64_t bytes;     /* in the tail; 0 for a duplicate */
+    uint32_t segment;
     struct partition *partition;
     struct list link;
 };
@@ -76,7 +78,8 @@ void partition_mark_refused(struct partition *partition, const struct batch_head
 /* --- look and read --- */
 
 struct partition_view {
-    enum error_code code; /* OFFSET_OUT_OF_RANGE, FENCED/UNKNOWN_LEADER_EPOCH, KAFKA_STORAGE_ERROR */
+    enum error_code
+        code; /* OFFSET_OUT_OF_RANGE, FENCED/UNKNOWN_LEADER_EPOCH, KAFKA_STORAGE_ERROR */
     int64_t high_watermark;
     int64_t last_stable_offset;
     int64_t log_start_offset;
@@ -113,9 +116,8 @@ struct read {
     struct bytes pieces[READ_PIECES_MAX];
     /* The log's own */
     struct partition *partition;
-    void *pins[READ_PIECES_MAX]; /* chunks, or one pooled buffer of a cold read */
-    struct cold_read *cold;
-    struct list link;
+    void *pins[READ_PIECES_MAX]; /* chunks; NULL for a piece of `buffer` */
+    uint8_t *buffer;             /* of a cold read */
 };
 
 /* True: completed now (`done` will not run). False: `done` runs later, from the loop. */
@@ -134,8 +136,6 @@ struct lookup {
     int64_t offset, found_timestamp_ms;
     int32_t leader_epoch;
     struct partition *partition;
-    struct cold_read *cold;
-    struct list link;
 };
 /* As partition_read(): true when the answer is there at once. */
 bool partition_lookup(struct partition *partition, struct lookup *lookup);

@@ -31,6 +31,9 @@ bool recover_partitions(struct recovered *recovered,
                         enum partition_life (*life)(void *context, uint32_t id,
                                                     struct partition_definition *definition),
                         void *context, struct error *error);
+/* When shards move to other cores than last time: everything goes into segments and snapshots, and
+ * the journals begin anew. Before the stores are made. */
+bool recover_finish(struct recovered *recovered, unsigned core_count, struct error *error);
 void recover_free(struct recovered *recovered);
 
 struct recover_report {

@@ -17,7 +17,7 @@ struct store_options {
     uint64_t retention_check_ms;
     uint64_t producer_expiration_ms;
     uint32_t producers_max; /* per partition */
-    bool durable;           /* false: --ephemeral, nothing is synced and the journal is not written */
+    bool durable; /* false: --ephemeral, nothing is synced and the journal is not written */
 };
 
 /* `core` of `core_count` runs the shards with shard % core_count == core; it takes their recovered

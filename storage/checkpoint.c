@@ -1,0 +1,240 @@
+#include "storage/checkpoint.h"
+
+#include "base/check.h"
+#include "base/memory.h"
+#include "storage/fail_stop.h"
+#include "storage/layout.h"
+#include "storage/settle.h"
+#include "storage/snapshot.h"
+
+enum { KEPT_IN_SNAPSHOT_BYTES = 16 << 10 };
+
+enum stage { STAGE_SETTLE, STAGE_CAPTURE, STAGE_SYNC, STAGE_BARRIER, STAGE_WRITE, STAGE_DONE };
+
+struct target {
+    struct partition *partition; /* pinned */
+    struct place settled;        /* SETTLE: how far */
+    int64_t offset;              /* BARRIER: how far */
+};
+
+struct captured {
+    uint32_t shard;
+    struct byte_buffer bytes;
+};
+
+struct checkpoint {
+    struct work work; /* SYNC and WRITE */
+    struct store *store;
+    enum stage stage;
+    struct target *targets;
+    size_t target_count;
+    struct captured *captured;
+    size_t captured_count;
+    struct segment_file **files; /* pinned */
+    size_t file_count, file_capacity;
+    uint64_t through; /* acknowledged when captured */
+    bool working;
+    int result;
+};
+
+/* --- targets --- */
+
+static void targets_clear(struct checkpoint *checkpoint) {
+    for (size_t at = 0; at < checkpoint->target_count; at++)
+        partition_unpin(checkpoint->targets[at].partition);
+    free(checkpoint->targets);
+    checkpoint->targets = NULL;
+    checkpoint->target_count = 0;
+}
+
+static void targets_add(struct checkpoint *checkpoint, struct partition *partition,
+                        struct place settled, int64_t offset) {
+    size_t at = checkpoint->target_count++;
+    if ((at & (at + 1)) == 0)
+        checkpoint->targets =
+            memory_resize(checkpoint->targets, (at * 2 + 2) * sizeof *checkpoint->targets);
+    checkpoint->targets[at] = (struct target){partition, settled, offset};
+    partition_pin(partition);
+}
+
+/* --- SETTLE --- */
+
+static void settle_targets(struct checkpoint *checkpoint) {
+    struct store *store = checkpoint->store;
+    for (uint32_t id = 0; id < store->directory->shard_count; id++) {
+        struct shard *shard = store->shards[id];
+        if (!shard || !shard->unsnapshotted) continue;
+        list_each(node, &shard->partitions) {
+            struct partition *partition = list_entry(node, struct partition, in_shard);
+            struct place goal = partition->durable;
+            goal.position = round_down(goal.position, DISK_BLOCK);
+            bool few =
+                partition->settled.segment == goal.segment &&
+                partition->durable.position - partition->settled.position < KEPT_IN_SNAPSHOT_BYTES;
+            if (!few && !partition->offline) targets_add(checkpoint, partition, goal, 0);
+        }
+    }
+}
+
+static bool settle_reached(struct checkpoint *checkpoint) {
+    bool all = true;
+    for (size_t at = 0; at < checkpoint->target_count; at++) {
+        struct target *target = &checkpoint->targets[at];
+        if (target->partition->dead) continue;
+        if (place_compare(target->partition->settled, target->settled) >= 0) continue;
+        settle_force(target->partition);
+        all = false;
+    }
+    return all;
+}
+
+/* --- CAPTURE --- */
+
+static void capture_files(struct checkpoint *checkpoint, struct partition *partition) {
+    for (size_t at = 0; at < partition->segment_count; at++) {
+        struct segment_file *file = partition->segments[at].file;
+        if (!file || !file->unsynced) continue;
+        if (checkpoint->file_count == checkpoint->file_capacity) {
+            checkpoint->file_capacity = checkpoint->file_capacity * 2 + 8;
+            checkpoint->files = memory_resize(
+                checkpoint->files, checkpoint->file_capacity * sizeof *checkpoint->files);
+        }
+        file->unsynced = false;
+        segment_file_pin(file);
+        checkpoint->files[checkpoint->file_count++] = file;
+    }
+}
+
+static void capture_shard(struct checkpoint *checkpoint, struct shard *shard) {
+    struct captured *captured = &checkpoint->captured[checkpoint->captured_count++];
+    *captured = (struct captured){.shard = shard->id};
+    snapshot_encode(shard, &captured->bytes);
+    shard->unsnapshotted = false;
+    list_each(node, &shard->partitions) {
+        struct partition *partition = list_entry(node, struct partition, in_shard);
+        capture_files(checkpoint, partition);
+        if (partition->next_offset > partition->high_watermark)
+            targets_add(checkpoint, partition, partition->end, partition->next_offset);
+    }
+}
+
+static bool capture(struct checkpoint *checkpoint) {
+    struct store *store = checkpoint->store;
+    uint32_t shard_count = store->directory->shard_count;
+    for (uint32_t id = 0; id < shard_count; id++)
+        if (store->shards[id] && store->shards[id]->unsnapshotted &&
+            !snapshot_is_possible(store->shards[id]))
+            return false;
+    checkpoint->captured = memory_zero(shard_count, sizeof *checkpoint->captured);
+    checkpoint->through = store->journal.acknowledged_through;
+    for (uint32_t id = 0; id < shard_count; id++)
+        if (store->shards[id] && store->shards[id]->unsnapshotted)
+            capture_shard(checkpoint, store->shards[id]);
+    return true;
+}
+
+/* --- SYNC and WRITE, on a worker --- */
+
+static void sync_run(struct work *work) {
+    struct checkpoint *checkpoint = container_of(work, struct checkpoint, work);
+    for (size_t at = 0; at < checkpoint->file_count && checkpoint->result == 0; at++)
+        checkpoint->result = file_sync(checkpoint->files[at]->write);
+}
+
+static void write_run(struct work *work) {
+    struct checkpoint *checkpoint = container_of(work, struct checkpoint, work);
+    for (size_t at = 0; at < checkpoint->captured_count && checkpoint->result == 0; at++) {
+        struct captured *captured = &checkpoint->captured[at];
+        char path[LAYOUT_PATH_SIZE];
+        layout_snapshot(path, captured->shard);
+        checkpoint->result = disk_replace_file(checkpoint->store->directory->disk, LAYOUT_SNAPSHOTS,
+                                               path, byte_buffer_bytes(&captured->bytes));
+    }
+}
+
+static void work_done(struct work *work) {
+    struct checkpoint *checkpoint = container_of(work, struct checkpoint, work);
+    if (checkpoint->result < 0)
+        fail_stop("checkpoint in", disk_root(checkpoint->store->directory->disk),
+                  -checkpoint->result);
+    checkpoint->working = false;
+    checkpoint->store->flows--;
+}
+
+static void checkpoint_work(struct checkpoint *checkpoint, void (*run)(struct work *)) {
+    checkpoint->work = (struct work){.run = run, .done = work_done};
+    checkpoint->working = true;
+    checkpoint->store->flows++;
+    ring_work(checkpoint->store->ring, &checkpoint->work);
+}
+
+/* --- the flow --- */
+
+static bool barrier_reached(const struct checkpoint *checkpoint) {
+    for (size_t at = 0; at < checkpoint->target_count; at++) {
+        const struct target *target = &checkpoint->targets[at];
+        if (!target->partition->dead && target->partition->high_watermark < target->offset)
+            return false;
+    }
+    return true;
+}
+
+static void checkpoint_finish(struct checkpoint *checkpoint) {
+    struct store *store = checkpoint->store;
+    journal_release(&store->journal, checkpoint->through);
+    store->checkpoint = NULL;
+    store->checkpoints++;
+    for (size_t at = 0; at < checkpoint->captured_count; at++)
+        byte_buffer_deinit(&checkpoint->captured[at].bytes);
+    for (size_t at = 0; at < checkpoint->file_count; at++)
+        segment_file_release(checkpoint->files[at]);
+    targets_clear(checkpoint);
+    free(checkpoint->captured);
+    free(checkpoint->files);
+    free(checkpoint);
+}
+
+void checkpoint_start(struct store *store) {
+    if (store->checkpoint || !store->options.durable) return;
+    struct checkpoint *checkpoint = new_zero(struct checkpoint);
+    checkpoint->store = store;
+    store->checkpoint = checkpoint;
+    settle_targets(checkpoint);
+}
+
+/* One stage further; false when it must wait. */
+static bool checkpoint_step(struct checkpoint *checkpoint) {
+    if (checkpoint->working) return false;
+    switch (checkpoint->stage) {
+        case STAGE_SETTLE:
+            if (!settle_reached(checkpoint)) return false;
+            targets_clear(checkpoint);
+            checkpoint->stage = STAGE_CAPTURE;
+            return true;
+        case STAGE_CAPTURE:
+            if (!capture(checkpoint)) {
+                settle_targets(checkpoint);
+                checkpoint->stage = STAGE_SETTLE;
+                return checkpoint->target_count > 0;
+            }
+            checkpoint->stage = STAGE_SYNC;
+            checkpoint_work(checkpoint, sync_run);
+            return false;
+        case STAGE_SYNC: checkpoint->stage = STAGE_BARRIER; return true;
+        case STAGE_BARRIER:
+            if (!barrier_reached(checkpoint)) return false;
+            checkpoint->stage = STAGE_WRITE;
+            checkpoint_work(checkpoint, write_run);
+            return false;
+        case STAGE_WRITE: checkpoint->stage = STAGE_DONE; return true;
+        case STAGE_DONE: return false;
+    }
+    unreachable();
+}
+
+void checkpoint_round(struct store *store) {
+    struct checkpoint *checkpoint = store->checkpoint;
+    if (!checkpoint) return;
+    while (checkpoint_step(checkpoint)) continue;
+    if (checkpoint->stage == STAGE_DONE) checkpoint_finish(checkpoint);
+}

@@ -1,0 +1,81 @@
+#include "storage/index.h"
+
+#include "base/crc32c.h"
+#include "base/memory.h"
+
+void index_deinit(struct index *index) {
+    free(index->entries);
+    *index = (struct index){0};
+}
+
+static void index_push(struct index *index, struct index_entry entry) {
+    if (index->count == index->capacity) {
+        index->capacity = index->capacity ? index->capacity * 2 : 16;
+        index->entries = memory_resize(index->entries, index->capacity * sizeof *index->entries);
+    }
+    index->entries[index->count++] = entry;
+}
+
+void index_add(struct index *index, int64_t offset, uint64_t position, int64_t timestamp_before) {
+    if (index->count && position - index->entries[index->count - 1].position < INDEX_INTERVAL_BYTES)
+        return;
+    index_push(index, (struct index_entry){offset, position, timestamp_before});
+}
+
+const struct index_entry *index_find_offset(const struct index *index, int64_t offset) {
+    size_t low = 0, high = index->count;
+    while (low < high) {
+        size_t middle = (low + high) / 2;
+        if (index->entries[middle].offset <= offset)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low ? &index->entries[low - 1] : NULL;
+}
+
+const struct index_entry *index_find_timestamp(const struct index *index, int64_t timestamp) {
+    size_t low = 0, high = index->count;
+    while (low < high) {
+        size_t middle = (low + high) / 2;
+        if (index->entries[middle].timestamp_before < timestamp)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low ? &index->entries[low - 1] : NULL;
+}
+
+size_t index_encoded_size(const struct index *index) {
+    return INDEX_HEADER_BYTES + index->count * INDEX_ENTRY_BYTES;
+}
+
+void index_encode(const struct index *index, uint8_t *into) {
+    store_u32(into, (uint32_t)index->count);
+    uint8_t *at = into + INDEX_HEADER_BYTES;
+    for (size_t entry = 0; entry < index->count; entry++, at += INDEX_ENTRY_BYTES) {
+        store_i64(at, index->entries[entry].offset);
+        store_u64(at + 8, index->entries[entry].position);
+        store_i64(at + 16, index->entries[entry].timestamp_before);
+    }
+    store_u32(into + 4, crc32c(into + INDEX_HEADER_BYTES, index->count * INDEX_ENTRY_BYTES));
+}
+
+bool index_decode(struct bytes bytes, struct index *index) {
+    *index = (struct index){0};
+    if (bytes.len < INDEX_HEADER_BYTES) return false;
+    size_t count = load_u32(bytes.at), room = bytes.len - INDEX_HEADER_BYTES;
+    if (count > room / INDEX_ENTRY_BYTES) return false;
+    const uint8_t *at = bytes.at + INDEX_HEADER_BYTES;
+    if (crc32c(at, count * INDEX_ENTRY_BYTES) != load_u32(bytes.at + 4)) return false;
+    for (size_t entry = 0; entry < count; entry++, at += INDEX_ENTRY_BYTES) {
+        struct index_entry next = {load_i64(at), load_u64(at + 8), load_i64(at + 16)};
+        const struct index_entry *last = index->count ? &index->entries[index->count - 1] : NULL;
+        if (last && (next.offset <= last->offset || next.position <= last->position)) {
+            index_deinit(index);
+            return false;
+        }
+        index_push(index, next);
+    }
+    return true;
+}

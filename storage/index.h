@@ -1,0 +1,34 @@
+/* Sparse index of one segment: every few KiB one entry that says which offset and which largest
+ * timestamp so far a position has. A cache: built while appending, written into the footer when the
+ * segment is sealed, rebuilt by walking batch headers when in doubt.
+ *
+ * Encoded (in a footer): entry count 4 | crc32c 4 | entries of 24 bytes {offset 8, position 8,
+ * largest timestamp before the position 8}. */
+#pragma once
+
+#include "base/bytes.h"
+
+struct index_entry {
+    int64_t offset;           /* a batch with this base offset … */
+    uint64_t position;        /* … begins here */
+    int64_t timestamp_before; /* the largest in the segment before it, or -1 */
+};
+
+struct index {
+    struct index_entry *entries;
+    size_t count, capacity;
+};
+
+enum { INDEX_INTERVAL_BYTES = 4096, INDEX_ENTRY_BYTES = 24, INDEX_HEADER_BYTES = 8 };
+
+void index_deinit(struct index *index);
+/* Adds when the last entry is at least INDEX_INTERVAL_BYTES before. Offsets and positions rise. */
+void index_add(struct index *index, int64_t offset, uint64_t position, int64_t timestamp_before);
+/* The last entry at or below the offset / position, or NULL. */
+const struct index_entry *index_find_offset(const struct index *index, int64_t offset);
+/* The last entry before which every timestamp is < timestamp, or NULL (empty index). */
+const struct index_entry *index_find_timestamp(const struct index *index, int64_t timestamp);
+size_t index_encoded_size(const struct index *index);
+void index_encode(const struct index *index, uint8_t *into);
+/* False when damaged or not rising. */
+bool index_decode(struct bytes bytes, struct index *index);

@@ -1,0 +1,306 @@
+#include "storage/journal.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "base/check.h"
+#include "base/clock.h"
+#include "base/memory.h"
+#include "base/say.h"
+#include "storage/fail_stop.h"
+#include "storage/layout.h"
+
+enum {
+    FILE_BYTES_FIRST = 1 << 20,
+    FILE_BYTES_SECOND = 16 << 20,
+    FILE_BYTES = 64 << 20,
+    FILL_PIECE = 1 << 20,
+    ROOM_MIN = 128 << 10, /* below this a file with a free successor is left */
+};
+#define FILLED_RECENTLY_NS (1 * NS_PER_S)
+
+/* --- files --- */
+
+int journal_file_fill(struct disk *disk, unsigned core, uint32_t number, uint64_t size,
+                      struct file **file) {
+    char path[LAYOUT_PATH_SIZE];
+    layout_journal(path, core, number);
+    int result = file_open(
+        disk, path, FILE_READ | FILE_WRITE | FILE_CREATE | FILE_EXCLUSIVE | FILE_DIRECT, file);
+    if (result < 0) return result;
+    /* Blocks that were written once need no journal commit of the file system when they are
+     * overwritten; blocks that were only allocated do. */
+    uint8_t *zeros = memory_aligned(DISK_BLOCK, FILL_PIECE);
+    memset(zeros, 0, FILL_PIECE);
+    for (uint64_t at = 0; at < size && result == 0; at += FILL_PIECE)
+        result = file_write_at(*file, zeros, FILL_PIECE, at);
+    free(zeros);
+    if (result == 0) result = file_sync(*file);
+    if (result == 0) result = disk_sync_directory(disk, LAYOUT_JOURNALS);
+    if (result == 0) return 0;
+    file_close(*file);
+    disk_unlink(disk, path);
+    return result;
+}
+
+static void journal_adopt(struct journal *journal, struct file *file, uint32_t number,
+                          uint64_t size) {
+    check(journal->file_count < JOURNAL_FILES_MAX);
+    journal->files[journal->file_count++] = (struct journal_file){
+        .file = file, .number = number, .size = size, .state = JOURNAL_FILE_FREE};
+    journal->bytes += size;
+    journal->last_filled_ns = ring_now_ns(journal->ring);
+}
+
+static uint32_t journal_number_next(const struct journal *journal) {
+    uint32_t next = 0;
+    for (unsigned at = 0; at < journal->file_count; at++)
+        if (journal->files[at].number >= next) next = journal->files[at].number + 1;
+    return next;
+}
+
+struct journal_file_work {
+    struct work work;
+    struct journal *journal;
+    uint32_t number;
+    uint64_t size;
+    struct file *file;
+    int result;
+};
+
+static void fill_run(struct work *work) {
+    struct journal_file_work *fill = container_of(work, struct journal_file_work, work);
+    fill->result = journal_file_fill(fill->journal->directory->disk, fill->journal->core,
+                                     fill->number, fill->size, &fill->file);
+}
+
+static void fill_done(struct work *work) {
+    struct journal_file_work *fill = container_of(work, struct journal_file_work, work);
+    struct journal *journal = fill->journal;
+    journal->filling = NULL;
+    if (fill->result == 0)
+        journal_adopt(journal, fill->file, fill->number, fill->size);
+    else if (fill->result == -ENOSPC || fill->result == -EDQUOT)
+        journal->bytes_max = journal->bytes; /* go on with what there is */
+    else
+        fail_stop("preparing a file in", LAYOUT_JOURNALS, -fill->result);
+    free(fill);
+}
+
+static void journal_fill(struct journal *journal, uint64_t size) {
+    struct journal_file_work *fill = new_zero(struct journal_file_work);
+    *fill = (struct journal_file_work){.work = {.run = fill_run, .done = fill_done},
+                                       .journal = journal,
+                                       .number = journal_number_next(journal),
+                                       .size = size};
+    journal->filling = fill;
+    ring_work(journal->ring, &fill->work);
+}
+
+static struct journal_file *journal_free_file(struct journal *journal) {
+    for (unsigned at = 0; at < journal->file_count; at++)
+        if (journal->files[at].state == JOURNAL_FILE_FREE) return &journal->files[at];
+    return NULL;
+}
+
+uint64_t journal_room(const struct journal *journal) {
+    uint64_t room = journal->current ? journal->current->size - journal->current->used : 0;
+    for (unsigned at = 0; at < journal->file_count; at++)
+        if (journal->files[at].state == JOURNAL_FILE_FREE) room += journal->files[at].size;
+    return room;
+}
+
+/* Full files that no checkpoint has released yet. */
+static bool journal_has_work_to_release(const struct journal *journal) {
+    for (unsigned at = 0; at < journal->file_count; at++)
+        if (journal->files[at].state == JOURNAL_FILE_FULL &&
+            journal->files[at].last_sequence > journal->released_through)
+            return true;
+    return false;
+}
+
+bool journal_tend(struct journal *journal) {
+    if (journal->filling) return false;
+    uint64_t room = journal_room(journal);
+    if (room >= journal->bytes / 2) return false;
+    uint64_t size = journal->bytes < FILE_BYTES_SECOND ? FILE_BYTES_SECOND : FILE_BYTES;
+    bool may_grow =
+        journal->file_count < JOURNAL_FILES_MAX && journal->bytes + size <= journal->bytes_max;
+    bool busy = ring_now_ns(journal->ring) - journal->last_filled_ns < FILLED_RECENTLY_NS;
+    if (may_grow && (journal->bytes < FILE_BYTES_SECOND || busy)) {
+        journal_fill(journal, size);
+        return false;
+    }
+    return journal_has_work_to_release(journal);
+}
+
+/* --- opening --- */
+
+bool journal_open(struct journal *journal, struct ring *ring, struct data_directory *directory,
+                  unsigned core, uint64_t bytes_max, struct error *error) {
+    journal->ring = ring;
+    journal->directory = directory;
+    journal->core = core;
+    journal->bytes_max = bytes_max;
+    for (unsigned slot = 0; slot < JOURNAL_IN_FLIGHT_MAX; slot++)
+        journal->slots[slot].journal = journal;
+    if (journal->file_count > 0) return true;
+    struct file *file = NULL;
+    int result = journal_file_fill(directory->disk, core, 0, FILE_BYTES_FIRST, &file);
+    if (result < 0)
+        return error_set(error, -result,
+                         "cannot create a journal file in %s/" LAYOUT_JOURNALS ": %s",
+                         disk_root(directory->disk), strerror(-result));
+    journal_adopt(journal, file, 0, FILE_BYTES_FIRST);
+    journal->last_filled_ns = 0;
+    journal->sequence_next = 1;
+    return true;
+}
+
+void journal_close(struct journal *journal) {
+    check(journal_is_quiet(journal));
+    for (unsigned at = 0; at < journal->file_count; at++) file_close(journal->files[at].file);
+    for (unsigned at = 0; at < JOURNAL_IN_FLIGHT_MAX; at++) {
+        free(journal->slots[at].buffer);
+        free(journal->slots[at].notes);
+    }
+    journal->file_count = 0;
+}
+
+/* --- forming and writing blocks --- */
+
+static struct journal_slot *journal_slot_of(struct journal *journal, uint64_t sequence) {
+    return &journal->slots[sequence % JOURNAL_IN_FLIGHT_MAX];
+}
+
+bool journal_is_quiet(const struct journal *journal) {
+    if (journal->forming || journal->filling) return false;
+    for (unsigned at = 0; at < JOURNAL_IN_FLIGHT_MAX; at++)
+        if (journal->slots[at].busy) return false;
+    return true;
+}
+
+/* Makes sure that the current file has room, moving on to a free one when it is nearly full. */
+static bool journal_find_room(struct journal *journal) {
+    struct journal_file *current = journal->current;
+    uint64_t room = current ? current->size - current->used : 0;
+    if (room >= ROOM_MIN) return true;
+    struct journal_file *next = journal_free_file(journal);
+    if (!next && room >= DISK_BLOCK) return true;
+    if (!next) {
+        if (current) current->state = JOURNAL_FILE_FULL;
+        journal->current = NULL;
+        return false;
+    }
+    if (current) current->state = JOURNAL_FILE_FULL;
+    next->state = JOURNAL_FILE_CURRENT;
+    next->used = 0;
+    journal->current = next;
+    return true;
+}
+
+bool journal_can_begin(struct journal *journal) {
+    check(!journal->forming);
+    return !journal_slot_of(journal, journal->sequence_next)->busy && journal_find_room(journal);
+}
+
+void journal_begin(struct journal *journal, struct block_writer *writer) {
+    struct journal_slot *slot = journal_slot_of(journal, journal->sequence_next);
+    check(!slot->busy && journal->current);
+    if (!slot->buffer) slot->buffer = memory_aligned(JOURNAL_ALIGNMENT, JOURNAL_BLOCK_MAX);
+    slot->note_count = 0;
+    journal->forming = slot;
+    uint64_t room = journal->current->size - journal->current->used;
+    block_begin(writer, slot->buffer, room < JOURNAL_BLOCK_MAX ? room : JOURNAL_BLOCK_MAX);
+}
+
+void journal_note(struct journal *journal, struct commit_note note) {
+    struct journal_slot *slot = journal->forming;
+    if (slot->note_count == slot->note_capacity) {
+        slot->note_capacity = slot->note_capacity ? slot->note_capacity * 2 : 64;
+        slot->notes = memory_resize(slot->notes, slot->note_capacity * sizeof *slot->notes);
+    }
+    slot->notes[slot->note_count++] = note;
+}
+
+void journal_abandon(struct journal *journal) {
+    check(journal->forming && journal->forming->note_count == 0);
+    journal->forming = NULL;
+}
+
+/* Files whose every block is released by a durable statement may be written again. */
+static void journal_free_released(struct journal *journal, uint64_t released_through) {
+    for (unsigned at = 0; at < journal->file_count; at++) {
+        struct journal_file *file = &journal->files[at];
+        if (file->state == JOURNAL_FILE_FULL && file->last_sequence <= released_through)
+            file->state = JOURNAL_FILE_FREE;
+    }
+}
+
+static void journal_written(struct io_op *op) {
+    struct journal_slot *slot = container_of(op, struct journal_slot, op);
+    struct journal *journal = slot->journal;
+    if (op->result < 0) fail_stop("writing to", LAYOUT_JOURNALS, (int)-op->result);
+    slot->written = true;
+    for (;;) {
+        slot = journal_slot_of(journal, journal->acknowledged_through + 1);
+        if (!slot->busy || !slot->written) return;
+        journal->acknowledged_through = slot->sequence;
+        journal_free_released(journal, slot->released_through);
+        journal->durable(journal, slot);
+        slot->busy = false;
+    }
+}
+
+void journal_submit(struct journal *journal, struct block_writer *writer) {
+    struct journal_slot *slot = journal->forming;
+    struct journal_file *file = journal->current;
+    journal->forming = NULL;
+    journal->newest_is_empty = writer->run_count == 0;
+    struct journal_block header = {
+        .core = (uint16_t)journal->core,
+        .salt = journal->directory->salt,
+        .incarnation = journal->directory->incarnation,
+        .sequence = journal->sequence_next++,
+        .acknowledged_through = journal->acknowledged_through,
+        .released_through = journal->released_through,
+        .time_ms = ring_wall_ms(journal->ring),
+    };
+    size_t length = block_finish(writer, &header);
+    slot->sequence = header.sequence;
+    slot->released_through = header.released_through;
+    slot->busy = true;
+    slot->written = false;
+    slot->piece = (struct iovec){slot->buffer, length};
+    slot->op.done = journal_written;
+    uint64_t position = file->used;
+    file->used += length;
+    file->last_sequence = header.sequence;
+    journal->commits++;
+    journal->commit_bytes += length;
+    ring_write(journal->ring, &slot->op, file->file, &slot->piece, 1, position, true);
+}
+
+/* --- releasing --- */
+
+void journal_release(struct journal *journal, uint64_t through) {
+    check(through <= journal->acknowledged_through);
+    if (through > journal->released_through) journal->released_through = through;
+}
+
+static bool journal_has_unsaid_release(const struct journal *journal) {
+    for (unsigned at = 0; at < journal->file_count; at++)
+        if (journal->files[at].state == JOURNAL_FILE_FULL &&
+            journal->files[at].last_sequence <= journal->released_through)
+            return true;
+    return false;
+}
+
+bool journal_must_say_release(const struct journal *journal) {
+    return journal_is_quiet(journal) && journal_has_unsaid_release(journal);
+}
+
+bool journal_wants_empty_block(const struct journal *journal) {
+    if (!journal_is_quiet(journal) || journal->sequence_next == 1) return false;
+    return !journal->newest_is_empty || journal_has_unsaid_release(journal);
+}

@@ -1,0 +1,45 @@
+/* Reading one core's journal at start: which files hold the chain of blocks that is still needed,
+ * where it ends, and whether it ends in a torn tail or in damage.
+ *
+ * The chain is sequence, sequence + 1, … over files, incarnations never falling. At its end the
+ * scan looks at everything that lies behind: a later block whose acknowledged_through covers the
+ * missing one proves that the missing one had been durable, and is damage; otherwise what lies
+ * behind was never acknowledged, and is zeroed and synced. Nothing is changed when damage is found.
+ */
+#pragma once
+
+#include "storage/data_directory.h"
+#include "storage/journal.h"
+
+struct scanned_file {
+    struct file *file;
+    uint32_t number;
+    uint64_t size, end;   /* end: after the last block of its chain */
+    uint64_t first, last; /* sequences; 0 when it begins with no block of ours */
+    bool needed;
+};
+
+struct journal_scan {
+    struct data_directory *directory;
+    unsigned core;
+    struct scanned_file files[JOURNAL_FILES_MAX]; /* by first sequence; needed ones contiguous */
+    unsigned file_count;
+    uint64_t released_through, last_sequence, last_incarnation;
+    uint64_t torn_blocks;
+    /* Replay cursor */
+    unsigned at_file;
+    uint64_t at_position;
+    uint8_t *buffer; /* JOURNAL_BLOCK_MAX, aligned */
+    struct journal_block block;
+    bool has_block;
+};
+
+/* Opens, syncs and scans the files of `core`; `numbers` are theirs. */
+bool journal_scan_open(struct journal_scan *scan, struct data_directory *directory, unsigned core,
+                       const uint32_t *numbers, unsigned count, struct error *error);
+void journal_scan_close(struct journal_scan *scan);
+
+/* Replay of the needed chain: rewind, then next until false. The block is in scan->block, its bytes
+ * in scan->buffer. */
+void journal_scan_rewind(struct journal_scan *scan);
+bool journal_scan_next(struct journal_scan *scan, struct error *error);

@@ -1,0 +1,417 @@
+#include "storage/partition.h"
+
+#include "base/check.h"
+#include "base/memory.h"
+#include "base/say.h"
+#include "storage/remove.h"
+#include "storage/settle.h"
+#include "storage/state.h"
+
+/* --- segments --- */
+
+struct segment *partition_segment(const struct partition *partition, uint32_t number) {
+    if (partition->segment_count == 0) return NULL;
+    uint32_t first = partition->segments[0].number;
+    if (number < first || number - first >= partition->segment_count) return NULL;
+    return &partition->segments[number - first];
+}
+
+struct segment *partition_segment_of_offset(const struct partition *partition, int64_t offset) {
+    for (size_t at = partition->segment_count; at-- > 0;)
+        if (partition->segments[at].base_offset <= offset) return &partition->segments[at];
+    return NULL;
+}
+
+struct segment *partition_add_segment(struct partition *partition, uint32_t number,
+                                      int64_t base_offset, int64_t now_ms) {
+    check(partition->segment_count == 0 || partition_active(partition)->number + 1 == number);
+    if (partition->segment_count == partition->segment_capacity) {
+        partition->segment_capacity = partition->segment_capacity * 2 + 1;
+        partition->segments = memory_resize(
+            partition->segments, partition->segment_capacity * sizeof *partition->segments);
+    }
+    struct segment *segment = &partition->segments[partition->segment_count++];
+    *segment = (struct segment){.number = number,
+                                .base_offset = base_offset,
+                                .next_offset = base_offset,
+                                .end = SEGMENT_START,
+                                .timestamp_max = -1,
+                                .timestamp_max_offset = -1,
+                                .created_ms = now_ms,
+                                .index = new_zero(struct index),
+                                .index_whole = true};
+    return segment;
+}
+
+struct segment_identity partition_identity(const struct partition *partition,
+                                           const struct segment *segment) {
+    return (struct segment_identity){.cluster_id = partition->store->directory->cluster_id,
+                                     .partition = partition->definition.id,
+                                     .segment = segment->number,
+                                     .base_offset = segment->base_offset};
+}
+
+static void segment_forget(struct segment *segment) {
+    segment_file_release(segment->file);
+    if (segment->index) index_deinit(segment->index);
+    free(segment->index);
+}
+
+/* --- life --- */
+
+struct partition *partition_new(const struct partition_definition *definition, struct shard *shard,
+                                struct chunk_pool *pool) {
+    struct partition *partition = new_zero(struct partition);
+    partition->definition = *definition;
+    partition->shard = shard;
+    partition->references = 1;
+    partition->settled = partition->durable = partition->formed = partition->end =
+        (struct place){0, SEGMENT_START};
+    producers_init(&partition->producers, PRODUCERS_MAX);
+    tail_init(&partition->tail, pool, partition);
+    list_init(&partition->pending);
+    list_init(&partition->bypasses);
+    list_init(&partition->trims);
+    list_init(&partition->waiters);
+    list_init(&partition->dirty);
+    list_init(&partition->settling);
+    list_append(&shard->partitions, &partition->in_shard);
+    return partition;
+}
+
+void partition_free(struct partition *partition) {
+    check(list_is_empty(&partition->bypasses) && !partition->settle.in_flight);
+    while (partition->tail.count) settle_drop_oldest(partition);
+    tail_deinit(&partition->tail);
+    for (size_t at = 0; at < partition->segment_count; at++)
+        segment_forget(&partition->segments[at]);
+    free(partition->segments);
+    producers_deinit(&partition->producers);
+    list_remove(&partition->in_shard);
+    list_remove(&partition->dirty);
+    list_remove(&partition->settling);
+    free(partition);
+}
+
+void partition_pin(struct partition *partition) { partition->references++; }
+
+void partition_unpin(struct partition *partition) {
+    check(partition->references > 0);
+    if (--partition->references == 0) partition_free(partition);
+}
+
+void partition_dirty(struct partition *partition) {
+    struct shard *shard = partition->shard;
+    if (!list_is_linked(&partition->dirty)) list_append(&shard->dirty, &partition->dirty);
+    if (!list_is_linked(&shard->in_store))
+        list_append(&partition->store->dirty_shards, &shard->in_store);
+    shard->unsnapshotted = true;
+}
+
+uint32_t partition_id(const struct partition *partition) { return partition->definition.id; }
+struct producers *partition_producers(struct partition *partition) {
+    return &partition->producers;
+}
+
+uint64_t partition_size_bytes(const struct partition *partition) {
+    uint64_t size = 0;
+    for (size_t at = 0; at < partition->segment_count; at++)
+        size += partition->segments[at].end - SEGMENT_START;
+    return size;
+}
+
+void partition_configure(struct partition *partition, const struct partition_rules *rules) {
+    partition->definition.rules = *rules;
+}
+
+/* --- append --- */
+
+void partition_roll(struct partition *partition, uint32_t number, int64_t base_offset,
+                    int64_t now_ms) {
+    if (partition->segment_count) tail_pad(&partition->tail, partition_active(partition)->number);
+    partition_add_segment(partition, number, base_offset, now_ms);
+    bool all_formed = place_equal(partition->formed, partition->end);
+    bool all_durable = place_equal(partition->durable, partition->end);
+    bool all_settled = place_equal(partition->settled, partition->end);
+    partition->end = (struct place){number, SEGMENT_START};
+    if (all_formed) partition->formed = partition->end;
+    if (all_durable) partition->durable = partition->end;
+    if (all_settled) partition->settled = partition->end;
+    partition->roll = false;
+}
+
+static bool partition_wants_roll(const struct partition *partition, size_t batch_bytes,
+                                 int64_t now_ms) {
+    if (partition->segment_count == 0 || partition->roll) return true;
+    const struct segment *active = partition_active(partition);
+    const struct partition_rules *rules = &partition->definition.rules;
+    if (active->end == SEGMENT_START) return false;
+    return active->end - SEGMENT_START + batch_bytes > (uint64_t)rules->segment_bytes ||
+           now_ms - active->created_ms >= rules->segment_ms;
+}
+
+void partition_place(struct partition *partition, const struct batch_header *header,
+                     struct bytes batch) {
+    struct segment *active = partition_active(partition);
+    check(header->base_offset >= partition->next_offset);
+    tail_append(&partition->tail, partition->end, header->base_offset, batch);
+    if (active->index)
+        index_add(active->index, header->base_offset, active->end, active->timestamp_max);
+    if (header->max_timestamp > active->timestamp_max) {
+        active->timestamp_max = header->max_timestamp;
+        active->timestamp_max_offset = header->base_offset;
+    }
+    active->end += batch.len;
+    active->next_offset = batch_last_offset(header) + 1;
+    partition->next_offset = active->next_offset;
+    partition->end.position = active->end;
+}
+
+static enum append_state append_refuse(struct append *append, enum error_code code) {
+    append->code = code;
+    append->base_offset = -1;
+    return APPEND_REFUSED;
+}
+
+static enum append_state append_duplicate(struct partition *partition, struct append *append,
+                                          const struct producer_check *verdict) {
+    if (verdict->crc_differs)
+        say_warning(
+            "partition %u: producer %lld repeated sequence %d with other contents; the "
+            "stored batch stays",
+            partition->definition.id, (long long)append->header.producer_id,
+            append->header.base_sequence);
+    append->bytes = 0;
+    append->base_offset = verdict->base_offset;
+    append->timestamp_ms = partition->definition.rules.append_time ? verdict->max_timestamp : -1;
+    append->log_start_offset = partition->log_start;
+    append->release_at = verdict->base_offset + append->header.last_offset_delta + 1;
+    bool durable = append->release_at <= partition->high_watermark;
+    list_append(durable ? &partition->store->answers : &partition->pending, &append->link);
+    return APPEND_PENDING;
+}
+
+static void append_assign(struct partition *partition, struct append *append) {
+    uint8_t *batch = (uint8_t *)append->batch.at;
+    append->timestamp_ms = -1;
+    if (append->append_time_ms >= 0) {
+        batch_patch_append_time(batch, append->append_time_ms);
+        append->timestamp_ms = append->append_time_ms;
+    }
+    batch_patch(batch, partition->next_offset, partition->definition.leader_epoch);
+    check(batch_header_read(append->batch, &append->header));
+    append->base_offset = partition->next_offset;
+    append->release_at = batch_last_offset(&append->header) + 1;
+    append->log_start_offset = partition->log_start;
+}
+
+static void append_enqueue(struct partition *partition, struct append *append) {
+    struct store *store = partition->store;
+    append->bytes = append->batch.len;
+    append->segment = partition->end.segment;
+    list_append(&partition->pending, &append->link);
+    if (!partition->unformed) partition->unformed = append;
+    partition->unformed_bytes += append->bytes;
+    partition->unformed_count++;
+    store->unsettled_bytes += append->bytes;
+    store->undurable_bytes += append->bytes;
+    partition_dirty(partition);
+}
+
+enum append_state partition_append_now(struct partition *partition, struct append *append) {
+    if (batch_idempotent(&append->header)) {
+        struct producer_check verdict;
+        producers_check(&partition->producers, &append->header, &verdict);
+        if (verdict.verdict == PRODUCER_DUPLICATE)
+            return append_duplicate(partition, append, &verdict);
+        if (verdict.verdict == PRODUCER_ERROR) return append_refuse(append, verdict.code);
+    }
+    int64_t now_ms = ring_wall_ms(partition->store->ring);
+    if (partition_wants_roll(partition, append->batch.len, now_ms)) {
+        uint32_t number = partition->segment_count ? partition_active(partition)->number + 1
+                                                   : partition->end.segment;
+        partition_roll(partition, number, partition->next_offset, now_ms);
+        settle_consider(partition);
+    }
+    append_assign(partition, append);
+    if (batch_idempotent(&append->header))
+        producers_apply(&partition->producers, &append->header, append->base_offset, now_ms);
+    partition_place(partition, &append->header, append->batch);
+    append_enqueue(partition, append);
+    return APPEND_PENDING;
+}
+
+enum append_state partition_append(struct partition *partition, struct append *append) {
+    append->partition = partition;
+    append->code = ERROR_NONE;
+    list_init(&append->link);
+    struct store *store = partition->store;
+    if (partition->dead) return append_refuse(append, ERROR_UNKNOWN_TOPIC_OR_PARTITION);
+    if (partition->offline || store->stopping)
+        return append_refuse(append, ERROR_KAFKA_STORAGE_ERROR);
+    if (!list_is_empty(&store->space_queue) || !store_has_space(store, append->batch.len)) {
+        store_queue_for_space(store, append);
+        return APPEND_PENDING;
+    }
+    return partition_append_now(partition, append);
+}
+
+void partition_mark_refused(struct partition *partition, const struct batch_header *header) {
+    if (batch_idempotent(header))
+        producers_refuse(&partition->producers, header, ring_wall_ms(partition->store->ring));
+}
+
+/* --- durable --- */
+
+void partition_wake(struct partition *partition) {
+    struct list woken;
+    list_init(&woken);
+    list_move_all(&woken, &partition->waiters);
+    while (!list_is_empty(&woken)) {
+        struct waiter *waiter = list_entry(list_first(&woken), struct waiter, link);
+        list_remove(&waiter->link);
+        waiter->wake(waiter);
+    }
+}
+
+void partition_advance(struct partition *partition, int64_t high_watermark, struct place durable) {
+    check(high_watermark >= partition->high_watermark);
+    const struct segment *segment = partition_segment(partition, durable.segment);
+    if (segment && durable.position == segment->end && partition->end.segment > durable.segment)
+        durable = (struct place){durable.segment + 1, SEGMENT_START};
+    check(place_compare(durable, partition->durable) >= 0);
+    partition->high_watermark = high_watermark;
+    partition->durable = durable;
+    partition->shard->unsnapshotted = true;
+    while (!list_is_empty(&partition->pending)) {
+        struct append *append = list_entry(list_first(&partition->pending), struct append, link);
+        if (append->release_at > high_watermark) break;
+        check(append != partition->unformed);
+        list_remove(&append->link);
+        append->done(append);
+    }
+    partition_wake(partition);
+    settle_consider(partition);
+}
+
+/* --- look --- */
+
+static uint64_t partition_bytes_from(const struct partition *partition, int64_t offset) {
+    struct chunk *chunk = tail_find(&partition->tail, offset);
+    uint64_t bytes = 0;
+    size_t at = partition->segment_count;
+    while (at-- > 0) {
+        const struct segment *segment = &partition->segments[at];
+        uint64_t upto = segment->number == partition->durable.segment  ? partition->durable.position
+                        : segment->number > partition->durable.segment ? SEGMENT_START
+                                                                       : segment->end;
+        uint64_t from = SEGMENT_START;
+        bool here = segment->base_offset <= offset;
+        if (here && chunk && chunk->segment == segment->number)
+            from = chunk->first_position;
+        else if (here && segment->index) {
+            const struct index_entry *entry = index_find_offset(segment->index, offset);
+            if (entry) from = entry->position;
+        }
+        if (upto > from) bytes += upto - from;
+        if (here) break;
+    }
+    return bytes ? bytes : 1;
+}
+
+void partition_look(const struct partition *partition, int64_t offset, int32_t leader_epoch,
+                    struct partition_view *view) {
+    *view = (struct partition_view){
+        .high_watermark = partition->high_watermark,
+        .last_stable_offset = partition->high_watermark,
+        .log_start_offset = partition->log_start,
+        .leader_epoch = partition->definition.leader_epoch,
+    };
+    if (partition->dead)
+        view->code = ERROR_UNKNOWN_TOPIC_OR_PARTITION;
+    else if (partition->offline)
+        view->code = ERROR_KAFKA_STORAGE_ERROR;
+    else if (leader_epoch >= 0 && leader_epoch != partition->definition.leader_epoch)
+        view->code = leader_epoch < partition->definition.leader_epoch ? ERROR_FENCED_LEADER_EPOCH
+                                                                       : ERROR_UNKNOWN_LEADER_EPOCH;
+    else if (offset != -1 && (offset < partition->log_start || offset > partition->next_offset))
+        view->code = ERROR_OFFSET_OUT_OF_RANGE;
+    else if (offset != -1 && offset < partition->high_watermark)
+        view->bytes_available = partition_bytes_from(partition, offset);
+}
+
+void partition_wait(struct partition *partition, struct waiter *waiter) {
+    waiter_cancel(waiter);
+    list_append(&partition->waiters, &waiter->link);
+}
+
+void waiter_cancel(struct waiter *waiter) {
+    if (waiter->link.next) list_remove(&waiter->link);
+}
+
+void partition_epoch_end(const struct partition *partition, int32_t asked, int32_t *epoch,
+                         int64_t *end_offset) {
+    /* The leader epoch rises only with a repair; until there is one, the log has a single epoch. */
+    bool known = asked >= 0 && asked == partition->definition.leader_epoch;
+    *epoch = known ? asked : -1;
+    *end_offset = known ? partition->high_watermark : -1;
+}
+
+/* --- trim --- */
+
+static bool trim_answer(struct trim *trim, enum error_code code, int64_t low_watermark) {
+    trim->code = code;
+    trim->low_watermark = low_watermark;
+    return true;
+}
+
+bool partition_trim(struct partition *partition, struct trim *trim) {
+    trim->partition = partition;
+    list_init(&trim->link);
+    if (partition->dead) return trim_answer(trim, ERROR_UNKNOWN_TOPIC_OR_PARTITION, -1);
+    if (partition->offline || partition->store->stopping)
+        return trim_answer(trim, ERROR_KAFKA_STORAGE_ERROR, -1);
+    if (trim->offset == -1) trim->offset = partition->high_watermark;
+    if (trim->offset < 0 || trim->offset > partition->high_watermark)
+        return trim_answer(trim, ERROR_OFFSET_OUT_OF_RANGE, -1);
+    if (trim->offset <= partition->log_start)
+        return trim_answer(trim, ERROR_NONE, partition->log_start);
+    list_append(&partition->trims, &trim->link);
+    partition_dirty(partition);
+    return false;
+}
+
+void partition_trimmed(struct partition *partition, int64_t log_start) {
+    if (log_start <= partition->log_start) return;
+    partition->log_start = log_start;
+    partition->shard->unsnapshotted = true;
+    partition_drop_segments(partition);
+    if (partition->store) partition_wake(partition);
+}
+
+/* A segment may go when its last record is below the log start and nothing of it is still on its
+ * way into the file. The active one goes too once it is wholly below: the next append rolls. */
+static bool segment_is_past(const struct partition *partition, const struct segment *segment) {
+    if (segment->next_offset > partition->log_start) return false;
+    return partition->durable.segment > segment->number &&
+           partition->settled.segment > segment->number;
+}
+
+void partition_drop_segments(struct partition *partition) {
+    size_t count = 0;
+    while (count + 1 < partition->segment_count &&
+           segment_is_past(partition, &partition->segments[count]))
+        count++;
+    if (count == 0) return;
+    uint32_t first = partition->segments[0].number;
+    for (size_t at = 0; at < count; at++) segment_forget(&partition->segments[at]);
+    partition->segment_count -= count;
+    memmove(partition->segments, partition->segments + count,
+            partition->segment_count * sizeof *partition->segments);
+    while (partition->tail.count &&
+           tail_chunk(&partition->tail, 0)->segment < partition->segments[0].number)
+        settle_drop_oldest(partition);
+    if (partition->store) {
+        remove_segments(partition->store, partition->definition.id, first, (uint32_t)count);
+    }
+}

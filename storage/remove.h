@@ -1,0 +1,9 @@
+/* Takes segment files away, on a worker: only what a durable statement has already given up (a
+ * LOG_START entry, or the catalog's deletion of the topic), so a crash in between leaves files that
+ * nothing refers to, and the replay of that statement removes them again. */
+#pragma once
+
+#include "storage/state.h"
+
+/* Segments [first, first + count) of a partition. */
+void remove_segments(struct store *store, uint32_t partition, uint32_t first, uint32_t count);

@@ -1,0 +1,243 @@
+#include "storage/replay.h"
+
+#include <errno.h>
+
+#include "base/check.h"
+#include "base/memory.h"
+#include "storage/settle.h"
+#include "storage/snapshot.h"
+
+enum { REPLAY_UNSETTLED_MAX = 1 << 20, REPLAY_PIECE = 256 << 10 };
+
+static bool replay_broken(const struct partition *partition, const char *what,
+                          struct error *error) {
+    return error_set(error, EBADMSG,
+                     "the journal does not fit partition %u: %s. Nothing was changed; please keep "
+                     "the directory and report this",
+                     partition->definition.id, what);
+}
+
+/* --- settling --- */
+
+static int replay_segment_file(struct partition *partition, struct segment *segment,
+                               struct data_directory *directory, uint64_t upto) {
+    struct segment_identity identity = {.cluster_id = directory->cluster_id,
+                                        .partition = partition->definition.id,
+                                        .segment = segment->number,
+                                        .base_offset = segment->base_offset};
+    uint64_t size = round_up(upto + SEGMENT_STEP_MIN, SEGMENT_STEP_MIN);
+    if (!segment->file) return segment_create(directory->disk, &identity, size, &segment->file);
+    return segment->file->allocated < upto ? segment_extend(segment->file, size) : 0;
+}
+
+static int replay_write(struct partition *partition, struct segment *segment, uint64_t upto) {
+    while (partition->settled.position < upto) {
+        uint64_t len = upto - partition->settled.position;
+        if (len > REPLAY_PIECE) len = REPLAY_PIECE;
+        uint8_t *piece = memory_aligned(DISK_BLOCK, len);
+        memset(piece, 0, len);
+        uint64_t held = segment->end - partition->settled.position;
+        tail_copy(&partition->tail, partition->settled, piece, len < held ? len : held);
+        int result = file_write_at(segment->file->write, piece, len, partition->settled.position);
+        free(piece);
+        if (result < 0) return result;
+        partition->settled.position += len;
+    }
+    segment->file->unsynced = true;
+    return 0;
+}
+
+static void replay_drop_settled(struct partition *partition) {
+    while (partition->tail.count) {
+        const struct chunk *chunk = tail_chunk(&partition->tail, 0);
+        bool older = chunk->segment < partition->settled.segment;
+        bool full = chunk->used == chunk->capacity &&
+                    chunk->segment == partition->settled.segment &&
+                    partition->settled.position >= chunk->position + chunk->used &&
+                    (chunk->first_position == UINT64_MAX ||
+                     partition->settled.position >= chunk->batches_end);
+        if (!older && !full) return;
+        tail_drop_oldest(&partition->tail);
+    }
+}
+
+bool replay_settle(struct partition *partition, uint64_t upto, struct data_directory *directory,
+                   struct error *error) {
+    struct segment *segment = partition_segment(partition, partition->settled.segment);
+    if (!segment || upto <= partition->settled.position) return true;
+    int result = replay_segment_file(partition, segment, directory, upto);
+    if (result == 0) result = replay_write(partition, segment, upto);
+    if (result < 0)
+        return error_set(error, -result, "cannot write segment %u of partition %u: %s",
+                         segment->number, partition->definition.id, strerror(-result));
+    replay_drop_settled(partition);
+    return true;
+}
+
+/* --- entries --- */
+
+static struct place take_place(const uint8_t *at) {
+    return (struct place){load_u32(at), load_u64(at + 4)};
+}
+
+/* What was appended and replayed is durable: nothing is in flight at start. */
+static void replay_moved(struct partition *partition) {
+    partition->high_watermark = partition->formed_offset = partition->next_offset;
+    partition->formed = partition->durable = partition->end;
+}
+
+/* Goes on in the entry's segment: settles the old one to its padded end first. */
+static bool replay_roll(struct partition *partition, uint32_t number, int64_t base_offset,
+                        int64_t time_ms, struct data_directory *directory, struct error *error) {
+    if (partition->segment_count) {
+        const struct segment *old = partition_active(partition);
+        if (old->number + 1 != number) return replay_broken(partition, "segments jump", error);
+        if (place_compare(partition->settled, partition->end) < 0 &&
+            !replay_settle(partition, round_up(old->end, DISK_BLOCK), directory, error))
+            return false;
+    }
+    partition_roll(partition, number, base_offset, time_ms);
+    partition->settled = partition->end;
+    replay_drop_settled(partition);
+    return true;
+}
+
+static bool replay_batch(struct partition *partition, struct place *place, struct bytes batch,
+                         const struct batch_header *header, int64_t time_ms,
+                         struct data_directory *directory, struct error *error) {
+    if (header->base_offset < partition->next_offset) return true;
+    bool begins =
+        partition->segment_count == 0 || place->segment != partition_active(partition)->number;
+    if (begins &&
+        !replay_roll(partition, place->segment, header->base_offset, time_ms, directory, error))
+        return false;
+    if (!place_equal(*place, partition->end))
+        return replay_broken(partition, "a batch is not at the end of the log", error);
+    if (batch_idempotent(header))
+        producers_apply(&partition->producers, header, header->base_offset, time_ms);
+    partition_place(partition, header, batch);
+    replay_moved(partition);
+    return true;
+}
+
+static bool replay_batches(struct partition *partition, struct bytes payload, int64_t time_ms,
+                           struct data_directory *directory, struct error *error) {
+    if (payload.len < JOURNAL_PLACE_BYTES) return replay_broken(partition, "a short entry", error);
+    struct place place = take_place(payload.at);
+    struct bytes rest =
+        bytes_make(payload.at + JOURNAL_PLACE_BYTES, payload.len - JOURNAL_PLACE_BYTES);
+    while (rest.len) {
+        struct batch_header header;
+        if (!batch_header_read(rest, &header) || batch_size(&header) > rest.len)
+            return replay_broken(partition, "an entry is not made of whole batches", error);
+        struct bytes batch = bytes_make(rest.at, batch_size(&header));
+        if (!replay_batch(partition, &place, batch, &header, time_ms, directory, error))
+            return false;
+        place.position += batch.len;
+        rest = bytes_make(rest.at + batch.len, rest.len - batch.len);
+    }
+    uint64_t unsettled = partition->end.position - partition->settled.position;
+    return unsettled < REPLAY_UNSETTLED_MAX ||
+           replay_settle(partition, round_down(partition->end.position, DISK_BLOCK), directory,
+                         error);
+}
+
+/* A header whose batch is in the segment already: everything but its bytes. */
+static void replay_header(struct partition *partition, const struct batch_header *header,
+                          int64_t time_ms) {
+    struct segment *active = partition_active(partition);
+    index_add(active->index, header->base_offset, active->end, active->timestamp_max);
+    if (header->max_timestamp > active->timestamp_max) {
+        active->timestamp_max = header->max_timestamp;
+        active->timestamp_max_offset = header->base_offset;
+    }
+    active->end += batch_size(header);
+    active->next_offset = partition->next_offset = batch_last_offset(header) + 1;
+    partition->end.position = active->end;
+    if (batch_idempotent(header))
+        producers_apply(&partition->producers, header, header->base_offset, time_ms);
+}
+
+struct extent {
+    struct place from;
+    uint64_t upto, first_batch, end;
+    uint32_t count;
+    struct bytes headers, remainder;
+};
+
+static bool extent_decode(struct bytes payload, struct extent *extent) {
+    if (payload.len < JOURNAL_EXTENT_BYTES) return false;
+    const uint8_t *at = payload.at;
+    extent->from = take_place(at);
+    extent->upto = load_u64(at + 12);
+    extent->first_batch = load_u64(at + 20);
+    extent->end = load_u64(at + 28);
+    extent->count = load_u32(at + 36);
+    size_t left = payload.len - JOURNAL_EXTENT_BYTES;
+    if (extent->count == 0 || extent->count > left / BATCH_HEADER_SIZE) return false;
+    extent->headers = bytes_make(at + JOURNAL_EXTENT_BYTES, extent->count * BATCH_HEADER_SIZE);
+    extent->remainder =
+        bytes_make(extent->headers.at + extent->headers.len, left - extent->headers.len);
+    uint64_t wanted = extent->end > extent->upto ? extent->end - extent->upto : 0;
+    return extent->remainder.len == wanted && extent->from.position % DISK_BLOCK == 0 &&
+           extent->upto % DISK_BLOCK == 0 && extent->from.position <= extent->first_batch;
+}
+
+static bool replay_extent(struct partition *partition, struct bytes payload, int64_t time_ms,
+                          struct data_directory *directory, struct error *error) {
+    struct extent extent;
+    struct batch_header header;
+    if (!extent_decode(payload, &extent) ||
+        !batch_header_read(bytes_make(extent.headers.at, BATCH_HEADER_SIZE), &header))
+        return replay_broken(partition, "a broken EXTENT entry", error);
+    if (header.base_offset < partition->next_offset) return true;
+    bool begins =
+        partition->segment_count == 0 || extent.from.segment != partition_active(partition)->number;
+    if (begins &&
+        !replay_roll(partition, extent.from.segment, header.base_offset, time_ms, directory, error))
+        return false;
+    if (partition->end.position != extent.first_batch)
+        return replay_broken(partition, "an EXTENT is not at the end of the log", error);
+    if (!replay_settle(partition, extent.from.position, directory, error)) return false;
+
+    uint64_t first_behind = UINT64_MAX;
+    for (uint32_t at = 0; at < extent.count; at++) {
+        if (!batch_header_read(
+                bytes_make(extent.headers.at + at * BATCH_HEADER_SIZE, BATCH_HEADER_SIZE), &header))
+            return replay_broken(partition, "a broken header in an EXTENT", error);
+        if (partition->end.position >= extent.upto && first_behind == UINT64_MAX)
+            first_behind = partition->end.position;
+        replay_header(partition, &header, time_ms);
+    }
+    if (partition->end.position != extent.end)
+        return replay_broken(partition, "an EXTENT of the wrong length", error);
+    while (partition->tail.count) tail_drop_oldest(&partition->tail);
+    bool padded = extent.upto >= extent.end;
+    partition->settled.position = padded ? extent.end : extent.upto;
+    /* A padded end is final: the log goes on in the next segment. */
+    if (padded && extent.end % DISK_BLOCK) partition->roll = true;
+    replay_moved(partition);
+    return restore_remainder(partition, extent.remainder, first_behind) ||
+           replay_broken(partition, "an EXTENT's remainder is not batches", error);
+}
+
+bool replay_entry(struct partition *partition, const struct block_entry_view *entry,
+                  int64_t time_ms, struct data_directory *directory, struct error *error) {
+    partition->shard->unsnapshotted = true;
+    switch (entry->kind) {
+        case ENTRY_BATCH:
+            return replay_batches(partition, entry->payload, time_ms, directory, error);
+        case ENTRY_EXTENT:
+            return replay_extent(partition, entry->payload, time_ms, directory, error);
+        case ENTRY_LOG_START:
+            if (entry->payload.len != 8)
+                return replay_broken(partition, "a broken LOG_START entry", error);
+            partition_trimmed(partition, load_i64(entry->payload.at));
+            return true;
+        default:
+            return error_set(error, 0,
+                             "the journal has an entry of kind %u, which this release does not "
+                             "know: start the newer release that wrote it",
+                             entry->kind);
+    }
+}

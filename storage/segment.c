@@ -1,0 +1,160 @@
+#include "storage/segment.h"
+
+#include <errno.h>
+
+#include "base/check.h"
+#include "base/crc32c.h"
+#include "base/memory.h"
+#include "protocol/batch.h"
+#include "storage/layout.h"
+
+static const char magic[8] = {'M', 'R', 'S', 'E', 'G', 'M', 'N', 'T'};
+enum {
+    VERSION = 1,
+    HEADER_BYTES = 80,
+    TRAILER_BYTES = 48,
+    TRAILER_MAGIC = 0x4d525346 /* "MRSF" */,
+    FOOTER_MAX = 256 << 20,
+};
+
+static void header_encode(const struct segment_identity *identity, uint8_t block[DISK_BLOCK]) {
+    memset(block, 0, DISK_BLOCK);
+    memcpy(block, magic, sizeof magic);
+    store_u32(block + 12, VERSION);
+    memcpy(block + 16, identity->cluster_id.raw, 16);
+    store_u32(block + 32, identity->partition);
+    store_u32(block + 36, identity->segment);
+    store_i64(block + 40, identity->base_offset);
+    store_u32(block + 8, crc32c(block + 12, HEADER_BYTES - 12));
+}
+
+static bool header_is_ours(const uint8_t *found, const struct segment_identity *identity) {
+    uint8_t *wanted = memory_aligned(DISK_BLOCK, DISK_BLOCK);
+    header_encode(identity, wanted);
+    bool same = memcmp(found, wanted, HEADER_BYTES) == 0;
+    free(wanted);
+    return same;
+}
+
+static int segment_prepare(struct segment_file *file, struct disk *disk,
+                           const struct segment_identity *identity, uint64_t size) {
+    int64_t existing = file_size(file->write);
+    if (existing < 0) return (int)existing;
+    if ((uint64_t)existing > size) size = (uint64_t)existing;
+    int result = file_allocate(file->write, size);
+    if (result < 0) return result;
+    file->allocated = size;
+    uint8_t *block = memory_aligned(DISK_BLOCK, DISK_BLOCK);
+    header_encode(identity, block);
+    result = file_write_at(file->write, block, DISK_BLOCK, 0);
+    free(block);
+    if (result == 0) result = file_sync(file->write);
+    return result < 0 ? result : disk_sync_directory(disk, LAYOUT_SEGMENTS);
+}
+
+int segment_create(struct disk *disk, const struct segment_identity *identity, uint64_t size,
+                   struct segment_file **out) {
+    char path[LAYOUT_PATH_SIZE];
+    layout_segment(path, identity->partition, identity->segment);
+    struct file *file = NULL;
+    int result = file_open(disk, path, FILE_READ | FILE_WRITE | FILE_CREATE | FILE_DIRECT, &file);
+    if (result < 0) return result;
+    struct segment_file *segment = new_zero(struct segment_file);
+    segment->write = file;
+    segment->references = 1;
+    result = segment_prepare(segment, disk, identity, round_up(size, DISK_BLOCK));
+    if (result == 0)
+        *out = segment;
+    else
+        segment_file_release(segment);
+    return result;
+}
+
+int segment_extend(struct segment_file *file, uint64_t size) {
+    int result = file_allocate(file->write, size);
+    if (result == 0) file->allocated = size;
+    return result;
+}
+
+int segment_open_read(struct disk *disk, const struct segment_identity *identity,
+                      struct file **file) {
+    char path[LAYOUT_PATH_SIZE];
+    layout_segment(path, identity->partition, identity->segment);
+    int result = file_open(disk, path, FILE_READ, file);
+    if (result < 0) return result;
+    uint8_t header[HEADER_BYTES];
+    int64_t got = file_read_at(*file, header, sizeof header, 0);
+    if (got == sizeof header && header_is_ours(header, identity)) return 0;
+    file_close(*file);
+    *file = NULL;
+    return got < 0 ? (int)got : -EBADMSG;
+}
+
+void segment_file_pin(struct segment_file *file) { file->references++; }
+
+void segment_file_release(struct segment_file *file) {
+    if (!file || --file->references > 0) return;
+    if (file->write) file_close(file->write);
+    if (file->read) file_close(file->read);
+    free(file);
+}
+
+uint8_t *segment_footer(const struct segment *segment, uint64_t *position, size_t *size) {
+    check(segment->index);
+    *position = round_up(segment->end, DISK_BLOCK);
+    *size = round_up(index_encoded_size(segment->index) + TRAILER_BYTES, DISK_BLOCK);
+    uint8_t *footer = memory_aligned(DISK_BLOCK, *size);
+    memset(footer, 0, *size);
+    index_encode(segment->index, footer);
+    uint8_t *trailer = footer + *size - TRAILER_BYTES;
+    store_i64(trailer, segment->base_offset);
+    store_i64(trailer + 8, segment->next_offset);
+    store_u64(trailer + 16, segment->end);
+    store_i64(trailer + 24, segment->timestamp_max);
+    store_u64(trailer + 32, *position);
+    store_u32(trailer + 40, crc32c(trailer, 40));
+    store_u32(trailer + 44, TRAILER_MAGIC);
+    return footer;
+}
+
+/* The footer's index, when there is a footer that belongs to exactly this extent. */
+static bool footer_load(struct file *file, const struct segment *segment, struct index *index) {
+    int64_t size = file_size(file);
+    uint64_t position = round_up(segment->end, DISK_BLOCK);
+    if (size < (int64_t)(position + TRAILER_BYTES)) return false;
+    uint8_t trailer[TRAILER_BYTES];
+    if (file_read_at(file, trailer, TRAILER_BYTES, (uint64_t)size - TRAILER_BYTES) != TRAILER_BYTES)
+        return false;
+    if (load_u32(trailer + 44) != TRAILER_MAGIC || load_u32(trailer + 40) != crc32c(trailer, 40))
+        return false;
+    if (load_i64(trailer) != segment->base_offset || load_u64(trailer + 16) != segment->end ||
+        load_u64(trailer + 32) != position)
+        return false;
+    size_t len = (uint64_t)size - TRAILER_BYTES - position;
+    if (len > FOOTER_MAX) return false;
+    uint8_t *bytes = memory_new(len);
+    bool loaded = file_read_at(file, bytes, len, position) == (int64_t)len &&
+                  index_decode(bytes_make(bytes, len), index);
+    free(bytes);
+    return loaded;
+}
+
+int segment_load_index(struct file *file, const struct segment *segment, struct index *index) {
+    *index = (struct index){0};
+    if (footer_load(file, segment, index)) return 0;
+    int64_t timestamp_before = -1;
+    uint8_t bytes[BATCH_HEADER_SIZE];
+    for (uint64_t at = SEGMENT_START; at + BATCH_HEADER_SIZE <= segment->end;) {
+        int64_t got = file_read_at(file, bytes, sizeof bytes, at);
+        if (got < 0) return (int)got;
+        struct batch_header header;
+        if (got != sizeof bytes || !batch_header_read(bytes_make(bytes, sizeof bytes), &header)) {
+            index_deinit(index);
+            return -EBADMSG;
+        }
+        index_add(index, header.base_offset, at, timestamp_before);
+        if (header.max_timestamp > timestamp_before) timestamp_before = header.max_timestamp;
+        at += batch_size(&header);
+    }
+    return 0;
+}

@@ -1,0 +1,403 @@
+#include "storage/settle.h"
+
+#include <errno.h>
+
+#include "base/check.h"
+#include "base/memory.h"
+#include "storage/fail_stop.h"
+#include "storage/layout.h"
+
+/* --- cache --- */
+
+void settle_drop_oldest(struct partition *partition) {
+    struct chunk *chunk = tail_chunk(&partition->tail, 0);
+    if (partition->store && list_is_linked(&chunk->cached))
+        partition->store->cached_bytes -= chunk->capacity;
+    tail_drop_oldest(&partition->tail);
+}
+
+/* A chunk is only a cache once everything that begins in it is in the segment file. */
+static bool chunk_is_settled(const struct partition *partition, const struct chunk *chunk) {
+    uint64_t needed = chunk->position + chunk->used;
+    if (chunk->first_position != UINT64_MAX && chunk->batches_end > needed)
+        needed = chunk->batches_end;
+    bool grows = chunk->used < chunk->capacity && chunk->segment == partition->end.segment;
+    if (grows) return false;
+    return chunk->segment < partition->settled.segment ||
+           (chunk->segment == partition->settled.segment && partition->settled.position >= needed);
+}
+
+static void settle_cache(struct partition *partition) {
+    struct store *store = partition->store;
+    for (size_t at = partition->tail.count; at-- > 0;) {
+        struct chunk *chunk = tail_chunk(&partition->tail, at);
+        if (list_is_linked(&chunk->cached)) break;
+        if (!chunk_is_settled(partition, chunk)) continue;
+        list_append(&store->cached, &chunk->cached);
+        store->cached_bytes += chunk->capacity;
+    }
+    settle_trim_cache(store);
+}
+
+void settle_trim_cache(struct store *store) {
+    while (store->cached_bytes > store->options.cache_bytes_max) {
+        struct chunk *chunk = list_entry(list_first(&store->cached), struct chunk, cached);
+        /* The oldest of its own tail goes first: a tail has no holes. */
+        settle_drop_oldest(chunk->partition);
+    }
+}
+
+/* Moves the settled cursor; at the end of a rolled segment it goes on in the next one. */
+static void settled_move(struct partition *partition, struct place upto) {
+    uint64_t before = partition->settled.position;
+    const struct segment *segment = partition_segment(partition, upto.segment);
+    uint64_t bytes = upto.position > before ? upto.position - before : 0;
+    if (segment && upto.position >= segment->end && upto.segment < partition->end.segment) {
+        bytes = segment->end > before ? segment->end - before : 0;
+        partition->settled = (struct place){upto.segment + 1, SEGMENT_START};
+    } else {
+        partition->settled = upto;
+    }
+    struct store *store = partition->store;
+    store->unsettled_bytes -= bytes < store->unsettled_bytes ? bytes : store->unsettled_bytes;
+    settle_cache(partition);
+}
+
+/* --- files --- */
+
+struct preparation {
+    struct work work;
+    struct partition *partition;
+    struct segment_identity identity;
+    struct disk *disk;
+    struct segment_file *file; /* created, or pinned for an extension */
+    uint64_t size;
+    bool create;
+    int result;
+};
+
+static void preparation_run(struct work *work) {
+    struct preparation *job = container_of(work, struct preparation, work);
+    if (job->create)
+        job->result = segment_create(job->disk, &job->identity, job->size, &job->file);
+    else
+        job->result = segment_extend(job->file, job->size);
+}
+
+static bool error_is_no_space(int result) {
+    return result == -ENOSPC || result == -EDQUOT || result == -EMFILE || result == -ENFILE;
+}
+
+static void preparation_done(struct work *work) {
+    struct preparation *job = container_of(work, struct preparation, work);
+    struct partition *partition = job->partition;
+    struct store *store = partition->store;
+    struct segment *segment = partition_segment(partition, job->identity.segment);
+    partition->preparing = false;
+    store->flows--;
+    if (job->result < 0 && !error_is_no_space(job->result))
+        fail_stop("preparing a file in", LAYOUT_SEGMENTS, -job->result);
+    if (job->result == 0 && job->create && segment && !segment->file)
+        segment->file = job->file;
+    else if (job->result == 0 && job->create && segment && !segment->file->write) {
+        segment->file->write = job->file->write; /* a cold read had opened it */
+        segment->file->allocated = job->file->allocated;
+        job->file->write = NULL;
+        segment_file_release(job->file);
+    } else if (job->result == 0 || !job->create)
+        segment_file_release(job->file);
+    if (job->result == 0 && !partition->dead) {
+        if (partition->unformed) partition_dirty(partition);
+        settle_consider(partition);
+    }
+    partition_unpin(partition);
+    free(job);
+}
+
+static uint64_t allocation_size(const struct partition *partition, uint64_t upto) {
+    uint64_t step = round_up(upto, SEGMENT_STEP_MIN);
+    if (step > SEGMENT_STEP_MAX) step = SEGMENT_STEP_MAX;
+    uint64_t size = round_up(upto + step, DISK_BLOCK);
+    uint64_t most = round_up((uint64_t)partition->definition.rules.segment_bytes, DISK_BLOCK) +
+                    SEGMENT_START + SEGMENT_STEP_MIN;
+    return size > most && most >= upto ? most : size;
+}
+
+/* Whether the segment's file is there and allocated up to `upto`; otherwise asks a worker. */
+static bool settle_prepare(struct partition *partition, struct segment *segment, uint64_t upto) {
+    if (segment->file && segment->file->write && segment->file->allocated >= upto) return true;
+    if (partition->preparing) return false;
+    struct store *store = partition->store;
+    struct preparation *job = new_zero(struct preparation);
+    *job = (struct preparation){.work = {.run = preparation_run, .done = preparation_done},
+                                .partition = partition,
+                                .identity = partition_identity(partition, segment),
+                                .disk = store->directory->disk,
+                                .size = allocation_size(partition, upto),
+                                .create = !segment->file || !segment->file->write};
+    if (!job->create) {
+        job->file = segment->file;
+        segment_file_pin(job->file);
+    }
+    partition->preparing = true;
+    partition_pin(partition);
+    store->flows++;
+    ring_work(store->ring, &job->work);
+    return false;
+}
+
+/* --- write-out --- */
+
+/* Slices of the tail as an iovec for whole blocks in [from, upto). */
+static struct iovec *settle_pieces(const struct partition *partition, struct place from,
+                                   uint64_t upto, int *count) {
+    size_t len = upto - from.position, max = len / CHUNK_MIN + 2;
+    struct bytes *slices = memory_new(max * sizeof *slices);
+    struct iovec *pieces = memory_new((max + 1) * sizeof *pieces);
+    size_t covered = 0;
+    size_t found = tail_slices(&partition->tail, from, len, slices, NULL, max, &covered);
+    for (size_t at = 0; at < found; at++)
+        pieces[at] = (struct iovec){(void *)slices[at].at, slices[at].len};
+    /* The last block of a rolled segment: its padding lies behind the used bytes of the chunk. */
+    if (covered < len) {
+        check(found > 0 && len - covered < DISK_BLOCK);
+        pieces[found - 1].iov_len += len - covered;
+    }
+    free(slices);
+    *count = (int)found;
+    return pieces;
+}
+
+/* How far whole durable blocks of the settled segment go; rolled segments end padded. */
+static uint64_t settle_limit(const struct partition *partition) {
+    const struct segment *segment = partition_segment(partition, partition->settled.segment);
+    if (!segment) return partition->settled.position;
+    if (partition->durable.segment > segment->number) return round_up(segment->end, DISK_BLOCK);
+    return round_down(partition->durable.position, DISK_BLOCK);
+}
+
+bool settle_is_pending(const struct partition *partition) {
+    return partition->settle.in_flight || !list_is_empty(&partition->bypasses) ||
+           settle_limit(partition) > partition->settled.position;
+}
+
+static void settle_done(struct io_op *op);
+
+static void settle_write(struct partition *partition, struct segment *segment, uint64_t upto) {
+    struct settle *settle = &partition->settle;
+    int count = 0;
+    settle->pieces = settle_pieces(partition, partition->settled, upto, &count);
+    settle->upto = (struct place){segment->number, upto};
+    settle->file = segment->file;
+    settle->in_flight = true;
+    settle->op.done = settle_done;
+    segment_file_pin(settle->file);
+    settle->file->unsynced = true;
+    partition_pin(partition);
+    partition->store->flows++;
+    ring_write(partition->store->ring, &settle->op, settle->file->write, settle->pieces, count,
+               partition->settled.position, false);
+}
+
+/* The footer of a segment that is wholly settled. */
+static void settle_seal(struct partition *partition, struct segment *segment) {
+    segment->sealed = true;
+    if (!segment->index || !segment->index_whole || !segment->file || partition->settle.in_flight)
+        return;
+    uint64_t position;
+    size_t size;
+    struct settle *settle = &partition->settle;
+    settle->footer = segment_footer(segment, &position, &size);
+    settle->pieces = memory_new(sizeof *settle->pieces);
+    settle->pieces[0] = (struct iovec){settle->footer, size};
+    settle->upto = partition->settled;
+    settle->file = segment->file;
+    settle->in_flight = true;
+    settle->op.done = settle_done;
+    segment_file_pin(settle->file);
+    partition_pin(partition);
+    partition->store->flows++;
+    ring_write(partition->store->ring, &settle->op, settle->file->write, settle->pieces, 1,
+               position, false);
+}
+
+static void settle_release(struct settle *settle) {
+    segment_file_release(settle->file);
+    free(settle->pieces);
+    free(settle->footer);
+    *settle = (struct settle){0};
+}
+
+static void settle_done(struct io_op *op) {
+    struct settle *settle = container_of(op, struct settle, op);
+    struct partition *partition = container_of(settle, struct partition, settle);
+    struct store *store = partition->store;
+    int64_t result = op->result;
+    struct place upto = settle->upto;
+    bool footer = settle->footer != NULL;
+    if (result < 0 && !error_is_no_space((int)result))
+        fail_stop("writing to", LAYOUT_SEGMENTS, (int)-result);
+    settle_release(settle);
+    store->flows--;
+    if (!partition->dead) {
+        uint32_t number = upto.segment;
+        if (result >= 0 && !footer) settled_move(partition, upto);
+        struct segment *segment = partition_segment(partition, number);
+        if (segment && !segment->sealed && partition->settled.segment > number)
+            settle_seal(partition, segment);
+        if (result >= 0) settle_consider(partition);
+        if (partition->unformed) partition_dirty(partition);
+    }
+    partition_unpin(partition);
+}
+
+static void settle_upto(struct partition *partition, uint64_t bytes_min) {
+    if (partition->dead || partition->settle.in_flight || !list_is_empty(&partition->bypasses))
+        return;
+    struct segment *segment = partition_segment(partition, partition->settled.segment);
+    uint64_t limit = settle_limit(partition), from = partition->settled.position;
+    if (!segment || limit <= from) return;
+    bool rolled = partition->durable.segment > segment->number;
+    if (limit - from < bytes_min && !rolled) return;
+    if (limit - from > SETTLE_BYTES_MAX) limit = from + SETTLE_BYTES_MAX;
+    if (settle_prepare(partition, segment, limit)) settle_write(partition, segment, limit);
+}
+
+void settle_consider(struct partition *partition) {
+    struct store *store = partition->store;
+    if (!store) return;
+    bool pressed = store->unsettled_bytes > store->options.unsettled_bytes_max / 2;
+    settle_upto(partition, pressed ? DISK_BLOCK : SETTLE_BYTES_MIN);
+    /* Ahead of need: half a step before the file's end. */
+    struct segment *active = partition->segment_count ? partition_active(partition) : NULL;
+    if (active && active->file && active->file->write &&
+        active->end + SEGMENT_STEP_MAX / 2 > active->file->allocated &&
+        active->end > SEGMENT_STEP_MIN &&
+        active->end < (uint64_t)partition->definition.rules.segment_bytes &&
+        allocation_size(partition, active->end) > active->file->allocated)
+        settle_prepare(partition, active, allocation_size(partition, active->end));
+}
+
+void settle_force(struct partition *partition) { settle_upto(partition, DISK_BLOCK); }
+
+/* --- bypass --- */
+
+bool bypass_is_wanted(const struct partition *partition) {
+    if (!partition->store->options.durable || !partition->unformed) return false;
+    if (partition->unformed->bytes >= BYPASS_BYTES) return true;
+    return partition->unformed_bytes >= BYPASS_BYTES &&
+           partition->unformed_bytes >= (uint64_t)partition->unformed_count * BYPASS_BATCH_BYTES;
+}
+
+struct bypass *bypass_to_form(struct partition *partition) {
+    list_each(node, &partition->bypasses) {
+        struct bypass *bypass = list_entry(node, struct bypass, link);
+        if (bypass->formed) continue;
+        return bypass->written ? bypass : NULL;
+    }
+    return NULL;
+}
+
+static void bypass_done(struct io_op *op) {
+    struct bypass *bypass = container_of(op, struct bypass, op);
+    struct partition *partition = bypass->partition;
+    if (op->result < 0) fail_stop("writing to", LAYOUT_SEGMENTS, (int)-op->result);
+    bypass->written = true;
+    partition->store->flows--;
+    if (partition->dead)
+        bypass_finish(bypass);
+    else
+        partition_dirty(partition);
+    partition_unpin(partition);
+}
+
+/* Where the next bypass begins: behind the last one, else at the settled end. */
+static struct place bypass_from(const struct partition *partition) {
+    if (list_is_empty(&partition->bypasses)) return partition->settled;
+    struct bypass *last = list_entry(partition->bypasses.previous, struct bypass, link);
+    const struct segment *segment = partition_segment(partition, last->from.segment);
+    if (segment && last->upto >= segment->end && partition->end.segment > segment->number)
+        return (struct place){segment->number + 1, SEGMENT_START};
+    return (struct place){last->from.segment, last->upto};
+}
+
+/* Takes unformed appends of one segment into the bypass, up to the size of one write. */
+static void bypass_take(struct partition *partition, struct bypass *bypass) {
+    bypass->first_batch = partition->formed.position;
+    bypass->end = partition->formed.position;
+    uint64_t taken = 0;
+    uint32_t count = 0;
+    struct append *append = partition->unformed;
+    while (append) {
+        if (append->bytes) {
+            bool fits = taken == 0 || taken + append->bytes <= BYPASS_BYTES_MAX;
+            if (append->segment != bypass->from.segment || !fits) break;
+            if (++count > BYPASS_BATCHES_MAX) break;
+            if (!bypass->first) bypass->first = append;
+            bypass->last = append;
+            taken += append->bytes;
+            bypass->end += append->bytes;
+            bypass->end_offset = append->release_at;
+            partition->unformed_bytes -= append->bytes;
+            partition->unformed_count--;
+        }
+        struct list *next = append->link.next;
+        append = next == &partition->pending ? NULL : list_entry(next, struct append, link);
+    }
+    partition->unformed = append;
+}
+
+static void bypass_write(struct partition *partition, struct segment *segment, struct place from) {
+    struct bypass *bypass = new_zero(struct bypass);
+    bypass->partition = partition;
+    bypass->from = from;
+    bypass_take(partition, bypass);
+    check(bypass->first);
+    bool rolled_at_end = partition->end.segment > segment->number && bypass->end == segment->end;
+    partition->store->undurable_bytes -= bypass->end - bypass->first_batch;
+    bypass->upto =
+        rolled_at_end ? round_up(bypass->end, DISK_BLOCK) : round_down(bypass->end, DISK_BLOCK);
+    partition->formed = (struct place){segment->number, bypass->end};
+    if (rolled_at_end) partition->formed = (struct place){segment->number + 1, SEGMENT_START};
+    partition->formed_offset = bypass->end_offset;
+    bypass->file = segment->file;
+    segment_file_pin(bypass->file);
+    list_append(&partition->bypasses, &bypass->link);
+    partition->bypass_count++;
+    partition_pin(partition);
+    partition->store->flows++;
+    bypass->op.done = bypass_done;
+    int count = 0;
+    bypass->pieces = settle_pieces(partition, from, bypass->upto, &count);
+    ring_write(partition->store->ring, &bypass->op, bypass->file->write, bypass->pieces, count,
+               from.position, true);
+}
+
+void bypass_start(struct partition *partition) {
+    while (partition->bypass_count < BYPASS_IN_FLIGHT_MAX && bypass_is_wanted(partition)) {
+        struct place from = bypass_from(partition);
+        struct segment *segment = partition_segment(partition, from.segment);
+        /* What was rolled away from must be settled first: the write is one range of one file. */
+        bool behind = from.segment != partition->formed.segment;
+        if (partition->settle.in_flight || behind || !segment) {
+            settle_force(partition);
+            return;
+        }
+        uint64_t upto = partition->formed.position + partition->unformed_bytes;
+        if (segment->end < upto) upto = segment->end;
+        if (!settle_prepare(partition, segment, round_up(upto, DISK_BLOCK))) return;
+        bypass_write(partition, segment, from);
+    }
+}
+
+void bypass_finish(struct bypass *bypass) {
+    struct partition *partition = bypass->partition;
+    check(partition->dead || &bypass->link == list_first(&partition->bypasses));
+    list_remove(&bypass->link);
+    partition->bypass_count--;
+    if (!partition->dead)
+        settled_move(partition, (struct place){bypass->from.segment, bypass->upto});
+    segment_file_release(bypass->file);
+    free(bypass->pieces);
+    free(bypass);
+}

@@ -1,0 +1,242 @@
+#include "storage/snapshot.h"
+
+#include <errno.h>
+
+#include "base/check.h"
+#include "base/crc32c.h"
+#include "storage/layout.h"
+
+static const char magic[8] = {'M', 'R', 'S', 'N', 'A', 'P', 'S', 'H'};
+enum {
+    VERSION = 1,
+    CRC_AT = 8,
+    COVERED_FROM = 12,
+    REMAINDER_MAX = 1 << 20,
+    SNAPSHOT_MAX = 1 << 30,
+    SEGMENT_BYTES = 4 + 6 * 8 + 1,
+};
+
+/* --- encode --- */
+
+static void put_u32(struct byte_buffer *out, uint32_t value) {
+    store_u32(byte_buffer_reserve(out, 4), value);
+    out->len += 4;
+}
+static void put_u64(struct byte_buffer *out, uint64_t value) {
+    store_u64(byte_buffer_reserve(out, 8), value);
+    out->len += 8;
+}
+static void put_i64(struct byte_buffer *out, int64_t value) { put_u64(out, (uint64_t)value); }
+
+static size_t remainder_length(const struct partition *partition) {
+    return partition->durable.position - partition->settled.position;
+}
+
+bool snapshot_is_possible(const struct shard *shard) {
+    list_each(node, &shard->partitions) {
+        const struct partition *partition = list_entry(node, struct partition, in_shard);
+        if (partition->segment_count == 0) continue;
+        if (partition->settled.segment != partition->durable.segment ||
+            remainder_length(partition) > REMAINDER_MAX)
+            return false;
+    }
+    return true;
+}
+
+/* The first batch that begins at or after the settled end, below the high watermark. */
+static void remainder_first(const struct partition *partition, uint64_t *position,
+                            int64_t *offset) {
+    *position = UINT64_MAX;
+    *offset = -1;
+    const struct tail *tail = &partition->tail;
+    uint64_t at = UINT64_MAX;
+    for (size_t chunk_at = 0; chunk_at < tail->count; chunk_at++) {
+        const struct chunk *chunk = tail_chunk(tail, chunk_at);
+        if (chunk->segment != partition->settled.segment || chunk->first_position == UINT64_MAX)
+            continue;
+        if (at != UINT64_MAX && chunk->first_position > partition->settled.position) break;
+        at = chunk->first_position;
+        if (at >= partition->settled.position) break;
+    }
+    while (at != UINT64_MAX && at + BATCH_HEADER_SIZE <= partition->durable.position) {
+        uint8_t bytes[BATCH_HEADER_SIZE];
+        struct batch_header header;
+        tail_copy(tail, (struct place){partition->settled.segment, at}, bytes, sizeof bytes);
+        check(batch_header_read(bytes_make(bytes, sizeof bytes), &header));
+        if (at >= partition->settled.position) {
+            *position = at;
+            *offset = header.base_offset;
+            return;
+        }
+        at += batch_size(&header);
+    }
+}
+
+static void put_segment(struct byte_buffer *out, const struct partition *partition,
+                        const struct segment *segment) {
+    bool newest = segment->number == partition->durable.segment;
+    put_u32(out, segment->number);
+    put_i64(out, segment->base_offset);
+    put_i64(out, newest ? partition->high_watermark : segment->next_offset);
+    put_u64(out, newest ? partition->durable.position : segment->end);
+    put_i64(out, segment->timestamp_max);
+    put_i64(out, segment->timestamp_max_offset);
+    put_i64(out, segment->created_ms);
+    *byte_buffer_reserve(out, 1) = segment->sealed;
+    out->len++;
+}
+
+static void put_partition(struct byte_buffer *out, const struct partition *partition) {
+    put_u32(out, partition->definition.id);
+    put_u32(out, (uint32_t)partition->definition.leader_epoch);
+    put_i64(out, partition->log_start);
+    put_i64(out, partition->high_watermark);
+    put_u32(out, partition->settled.segment);
+    put_u64(out, partition->settled.position);
+    put_u64(out, partition->durable.position);
+    uint64_t first_position;
+    int64_t first_offset;
+    remainder_first(partition, &first_position, &first_offset);
+    put_u64(out, first_position);
+    put_i64(out, first_offset);
+    size_t len = partition->segment_count ? remainder_length(partition) : 0;
+    put_u32(out, (uint32_t)len);
+    tail_copy(&partition->tail, partition->settled, byte_buffer_reserve(out, len + 1), len);
+    out->len += len;
+
+    size_t count = 0;
+    while (count < partition->segment_count &&
+           partition->segments[count].number <= partition->durable.segment)
+        count++;
+    put_u32(out, (uint32_t)count);
+    for (size_t at = 0; at < count; at++) put_segment(out, partition, &partition->segments[at]);
+    producers_encode(&partition->producers, out);
+}
+
+void snapshot_encode(const struct shard *shard, struct byte_buffer *out) {
+    uint32_t count = 0;
+    list_each(node, &shard->partitions) count++;
+    byte_buffer_append(out, bytes_make(magic, sizeof magic));
+    put_u32(out, 0);
+    put_u32(out, VERSION);
+    put_u32(out, shard->id);
+    put_u32(out, shard->epoch);
+    put_u64(out, shard->sequence);
+    put_u32(out, count);
+    list_each(node, &shard->partitions)
+        put_partition(out, list_entry(node, struct partition, in_shard));
+    store_u32(out->at + CRC_AT, crc32c(out->at + COVERED_FROM, out->len - COVERED_FROM));
+}
+
+/* --- decode --- */
+
+struct take {
+    struct bytes rest;
+    bool failed;
+};
+
+static const uint8_t *take_bytes(struct take *take, size_t len) {
+    static const uint8_t zeros[16];
+    if (take->rest.len < len) {
+        take->failed = true;
+        take->rest.len = 0;
+        return len <= sizeof zeros ? zeros : NULL;
+    }
+    const uint8_t *at = take->rest.at;
+    take->rest = bytes_make(at + len, take->rest.len - len);
+    return at;
+}
+static uint32_t take_u32(struct take *take) { return load_u32(take_bytes(take, 4)); }
+static uint64_t take_u64(struct take *take) { return load_u64(take_bytes(take, 8)); }
+static int64_t take_i64(struct take *take) { return load_i64(take_bytes(take, 8)); }
+
+static bool take_segment(struct take *take, struct partition *partition) {
+    uint32_t number = take_u32(take);
+    int64_t base = take_i64(take);
+    if (take->failed ||
+        (partition->segment_count && partition_active(partition)->number + 1 != number))
+        return false;
+    struct segment *segment = partition_add_segment(partition, number, base, 0);
+    segment->next_offset = take_i64(take);
+    segment->end = take_u64(take);
+    segment->timestamp_max = take_i64(take);
+    segment->timestamp_max_offset = take_i64(take);
+    segment->created_ms = take_i64(take);
+    segment->sealed = *take_bytes(take, 1);
+    /* The index of what was written before this start is loaded when somebody asks. */
+    segment->index_whole = segment->end == SEGMENT_START;
+    return !take->failed && segment->end >= SEGMENT_START && segment->next_offset >= base;
+}
+
+bool restore_remainder(struct partition *partition, struct bytes bytes, uint64_t first_position) {
+    struct place at = partition->settled;
+    uint64_t end = at.position + bytes.len;
+    uint64_t first = first_position < end ? first_position : end;
+    if (first < at.position) return false;
+    tail_restore(&partition->tail, at, bytes_make(bytes.at, first - at.position));
+    bytes = bytes_make(bytes.at + (first - at.position), end - first);
+    at.position = first;
+    while (bytes.len) {
+        struct batch_header header;
+        if (!batch_header_read(bytes, &header) || batch_size(&header) > bytes.len) return false;
+        struct bytes batch = bytes_make(bytes.at, batch_size(&header));
+        tail_append(&partition->tail, at, header.base_offset, batch);
+        at.position += batch.len;
+        bytes = bytes_make(bytes.at + batch.len, bytes.len - batch.len);
+    }
+    return true;
+}
+
+static bool take_partition(struct take *take, struct shard *shard) {
+    struct partition_definition definition = {.id = take_u32(take), .shard = (uint16_t)shard->id};
+    definition.leader_epoch = (int32_t)take_u32(take);
+    struct partition *partition = partition_new(&definition, shard, NULL);
+    partition->log_start = take_i64(take);
+    partition->high_watermark = partition->next_offset = partition->formed_offset = take_i64(take);
+    partition->settled.segment = take_u32(take);
+    partition->settled.position = take_u64(take);
+    uint64_t durable = take_u64(take);
+    uint64_t first_position = take_u64(take);
+    take_i64(take); /* the first batch's offset is in its header */
+    uint32_t len = take_u32(take);
+    if (take->failed || take->rest.len < len) return false;
+    struct bytes remainder = bytes_make(take_bytes(take, len), len);
+    uint32_t count = take_u32(take);
+    if (take->failed || count > take->rest.len / SEGMENT_BYTES) return false;
+    for (uint32_t at = 0; at < count; at++)
+        if (!take_segment(take, partition)) return false;
+    if (!producers_decode(&partition->producers, &take->rest)) return false;
+    partition->durable = (struct place){partition->settled.segment, durable};
+    partition->formed = partition->end = partition->durable;
+    bool fits = partition->settled.position % DISK_BLOCK == 0 &&
+                durable == partition->settled.position + len &&
+                (count == 0 || (partition_active(partition)->number == partition->settled.segment &&
+                                partition_active(partition)->end == durable));
+    return fits && restore_remainder(partition, remainder, first_position);
+}
+
+bool snapshot_decode(struct bytes bytes, struct shard *shard) {
+    enum { HEAD = COVERED_FROM };
+    if (bytes.len < HEAD || memcmp(bytes.at, magic, sizeof magic) != 0) return false;
+    if (crc32c(bytes.at + HEAD, bytes.len - HEAD) != load_u32(bytes.at + CRC_AT)) return false;
+    struct take take = {.rest = bytes_make(bytes.at + HEAD, bytes.len - HEAD)};
+    if (take_u32(&take) != VERSION || take_u32(&take) != shard->id) return false;
+    shard->epoch = take_u32(&take);
+    shard->sequence = take_u64(&take);
+    uint32_t count = take_u32(&take);
+    for (uint32_t at = 0; at < count && !take.failed; at++)
+        if (!take_partition(&take, shard)) return false;
+    return !take.failed && take.rest.len == 0;
+}
+
+int snapshot_load(struct disk *disk, struct shard *shard) {
+    char path[LAYOUT_PATH_SIZE];
+    layout_snapshot(path, shard->id);
+    uint8_t *at = NULL;
+    size_t len = 0;
+    int result = disk_read_file(disk, path, SNAPSHOT_MAX, &at, &len);
+    if (result < 0) return result;
+    bool intact = snapshot_decode(bytes_make(at, len), shard);
+    free(at);
+    return intact ? 0 : -EBADMSG;
+}

@@ -1,0 +1,173 @@
+/* The inside of storage: what a partition, a shard and a store hold. Only storage/ includes this.
+ *
+ * The bytes of a partition, oldest to newest, and the cursors that divide them:
+ *
+ *      log start    settled       durable        formed         end
+ *         │            │             │              │             │
+ *   ──────┼────────────┼─────────────┼──────────────┼─────────────┤
+ *         │ in segment │ in journal  │  in a block  │ in the tail │
+ *         │ files      │ and tail    │  being       │ only        │
+ *         │            │             │  written     │             │
+ *
+ * settled <= durable <= formed <= end, and (offsets) high watermark belongs to `durable`.
+ * Append moves `end`, a commit moves `formed`, an acknowledged block moves `durable` and answers,
+ * write-out moves `settled`. A bypass writes [settled, …) into the segment first and then moves
+ * `formed` with an EXTENT entry. */
+#pragma once
+
+#include "storage/journal.h"
+#include "storage/segment.h"
+#include "storage/store.h"
+#include "storage/tail.h"
+
+enum {
+    BYPASS_BYTES = 128 << 10,     /* pending bytes of one partition that go straight to a segment */
+    BYPASS_BATCH_BYTES = 4 << 10, /* … when its batches are this large on average */
+    BYPASS_BYTES_MAX = 4 << 20,   /* of one write, unless a single batch is larger */
+    BYPASS_BATCHES_MAX = 1024,    /* their headers go into one journal entry */
+    BYPASS_IN_FLIGHT_MAX = 4,
+    SETTLE_BYTES_MIN = 64 << 10,
+    SETTLE_BYTES_MAX = 256 << 10,
+    PRODUCERS_MAX = 100000,      /* per partition; the one idle for longest goes */
+    SEGMENTS_WITH_INDEX_MAX = 4, /* sealed ones per partition that keep their index in memory */
+};
+
+/* One write straight to the segment, on its way through: writing -> written -> its EXTENT entry in
+ * a block -> durable. In order per partition. */
+struct bypass {
+    struct io_op op;
+    struct partition *partition;
+    struct list link;
+    struct segment_file *file; /* pinned */
+    struct iovec *pieces;
+    struct place from;    /* multiple of 4096 */
+    uint64_t upto;        /* multiple of 4096: [from, upto) is written */
+    uint64_t first_batch; /* position of its first new batch */
+    uint64_t end;         /* position after its last batch */
+    int64_t end_offset;
+    struct append *first, *last; /* pending appends that it carries */
+    bool written, formed;
+};
+
+/* A write-out of whole blocks that the journal has already made durable. */
+struct settle {
+    struct io_op op;
+    struct segment_file *file; /* pinned while in flight */
+    struct iovec *pieces;
+    struct place upto;
+    uint8_t *footer; /* of a segment being sealed, else NULL */
+    bool in_flight;
+};
+
+struct partition {
+    struct partition_definition definition;
+    struct shard *shard;
+    struct store *store; /* NULL during recovery */
+    struct map_node by_id;
+    struct list in_shard;
+
+    /* --- persisted: in the journal and in snapshots --- */
+    int64_t log_start, high_watermark, next_offset;
+    struct segment *segments; /* oldest first; the last one is active */
+    size_t segment_count, segment_capacity;
+    struct producers producers;
+
+    /* --- derived --- */
+    struct tail tail;
+    struct place settled, durable, formed, end;
+    int64_t formed_offset;   /* next offset of what `formed` covers */
+    struct list pending;     /* struct append, by offset */
+    struct append *unformed; /* the first pending append that is in no block yet, or NULL */
+    uint64_t unformed_bytes;
+    uint32_t unformed_count;
+    struct list bypasses;
+    uint32_t bypass_count;
+    struct settle settle;
+    struct list trims;    /* struct trim waiting for their entry */
+    struct list waiters;  /* struct waiter */
+    int64_t trim_formed;  /* the log start that a trim on its way will set */
+    struct list dirty;    /* in its shard while there is something to form */
+    struct list settling; /* in its store while write-out is wanted */
+    bool preparing;       /* a worker creates or extends the active segment's file */
+    bool roll;            /* the next append begins a new segment */
+    bool offline;         /* damage: KAFKA_STORAGE_ERROR */
+    bool dead;            /* deleted; freed when nothing refers to it */
+    uint32_t references;  /* flows in flight: notes, bypasses, settles, cold reads, works */
+};
+
+struct shard {
+    uint32_t id, epoch;
+    uint64_t sequence; /* of the last run formed */
+    struct list partitions;
+    struct list dirty;    /* partitions with something to form */
+    struct list in_store; /* in the store's dirty shards */
+    bool unsnapshotted;   /* changed since its last snapshot */
+};
+
+struct checkpoint;
+
+struct store {
+    struct ring *ring;
+    struct data_directory *directory;
+    struct store_options options;
+    unsigned core, core_count;
+    struct journal journal;
+    struct shard **shards; /* by id; NULL where another core runs it */
+    struct map partitions;
+    struct list dirty_shards;
+    struct list settling;    /* partitions that want write-out */
+    struct list answers;     /* appends to answer in the next round (duplicates) */
+    struct list space_queue; /* appends that wait for journal space */
+    struct chunk_pool chunks;
+    struct list cached;       /* settled chunks, oldest first */
+    uint64_t cached_bytes;    /* of settled chunks */
+    uint64_t unsettled_bytes; /* appended and not settled, of all partitions */
+    uint64_t undurable_bytes; /* appended and in no durable block: reserved in the journal */
+    struct round_hook hook;
+    struct timer idle, retention, space;
+    struct checkpoint *checkpoint; /* the one under way, or NULL */
+    bool stopping;
+    void (*stopped)(void *context);
+    void *stopped_context;
+    uint32_t flows; /* workers and writes under way that store_free() must not outrun */
+    uint64_t checkpoints;
+};
+
+static inline struct segment *partition_active(const struct partition *partition) {
+    return &partition->segments[partition->segment_count - 1];
+}
+/* The segment with this number, or NULL. */
+struct segment *partition_segment(const struct partition *partition, uint32_t number);
+struct segment *partition_segment_of_offset(const struct partition *partition, int64_t offset);
+struct segment *partition_add_segment(struct partition *partition, uint32_t number,
+                                      int64_t base_offset, int64_t now_ms);
+struct segment_identity partition_identity(const struct partition *partition,
+                                           const struct segment *segment);
+
+/* A partition without a store (recovery), or in one. */
+struct partition *partition_new(const struct partition_definition *definition, struct shard *shard,
+                                struct chunk_pool *pool);
+void partition_free(struct partition *partition);
+/* Keeps a dead partition's memory until the last flow has ended. */
+void partition_pin(struct partition *partition);
+void partition_unpin(struct partition *partition);
+/* Begins a new segment: the old one is padded, then settled and sealed. */
+void partition_roll(struct partition *partition, uint32_t number, int64_t base_offset,
+                    int64_t now_ms);
+/* Puts it among those that have something to form. */
+void partition_dirty(struct partition *partition);
+/* Copies a batch that has its offset to the end of the log and moves `end` (append and replay). */
+void partition_place(struct partition *partition, const struct batch_header *header,
+                     struct bytes batch);
+/* Appends that wait for space or for an answer: each round (store.c). */
+void store_queue_for_space(struct store *store, struct append *append);
+bool store_has_space(const struct store *store, size_t bytes);
+/* Dedupes and appends without asking for space. */
+enum append_state partition_append_now(struct partition *partition, struct append *append);
+/* A block made everything below durable: answers, wakes, may settle. */
+void partition_advance(struct partition *partition, int64_t high_watermark, struct place durable);
+/* A trim became durable: forgets what is below, removes whole segments. */
+void partition_trimmed(struct partition *partition, int64_t log_start);
+void partition_wake(struct partition *partition);
+/* Segments wholly below the log start, gone from the table; their files go to a worker. */
+void partition_drop_segments(struct partition *partition);

@@ -1,0 +1,282 @@
+#include "storage/store.h"
+
+#include "base/check.h"
+#include "base/clock.h"
+#include "base/memory.h"
+#include "base/say.h"
+#include "storage/checkpoint.h"
+#include "storage/commit.h"
+#include "storage/recovered.h"
+#include "storage/remove.h"
+#include "storage/retain.h"
+#include "storage/settle.h"
+#include "storage/state.h"
+
+enum {
+    SPACE_SLACK = 384 << 10, /* headers, padding and file ends of blocks still to be formed */
+    SPACE_CHECK_MS = 20,
+    CHUNKS_FREE_MAX = 32 << 20,
+};
+#define IDLE_NS (1 * NS_PER_S)
+
+/* --- space --- */
+
+bool store_has_space(const struct store *store, size_t bytes) {
+    if (!store->options.durable) return true;
+    if (store->unsettled_bytes + bytes > store->options.unsettled_bytes_max &&
+        store->unsettled_bytes > 0)
+        return false;
+    uint64_t journaled = bytes >= BYPASS_BYTES ? DISK_BLOCK : bytes;
+    return journal_room(&store->journal) >= store->undurable_bytes + journaled + SPACE_SLACK;
+}
+
+void store_queue_for_space(struct store *store, struct append *append) {
+    list_append(&store->space_queue, &append->link);
+    partition_pin(append->partition);
+    if (!timer_is_armed(&store->space))
+        timer_arm(store->ring, &store->space,
+                  ring_now_ns(store->ring) + SPACE_CHECK_MS * NS_PER_MS);
+}
+
+/* In order of arrival, so that a producer's sequences stay in order. */
+static void space_round(struct store *store) {
+    uint64_t now = ring_now_ns(store->ring);
+    while (!list_is_empty(&store->space_queue)) {
+        struct append *append = list_entry(list_first(&store->space_queue), struct append, link);
+        struct partition *partition = append->partition;
+        bool late = append->deadline_ns && now >= append->deadline_ns;
+        bool space = store_has_space(store, append->batch.len);
+        if (!late && !space && !store->stopping && !partition->dead) break;
+        list_remove(&append->link);
+        enum append_state state = APPEND_REFUSED;
+        append->code =
+            partition->dead ? ERROR_UNKNOWN_TOPIC_OR_PARTITION : ERROR_KAFKA_STORAGE_ERROR;
+        append->base_offset = -1;
+        if (space && !store->stopping && !partition->dead)
+            state = partition_append_now(partition, append);
+        else if (!partition->dead)
+            partition_mark_refused(partition, &append->header);
+        if (state == APPEND_REFUSED) append->done(append);
+        partition_unpin(partition);
+    }
+}
+
+static void space_timer(struct timer *timer) {
+    struct store *store = container_of(timer, struct store, space);
+    if (!list_is_empty(&store->space_queue))
+        timer_arm(store->ring, timer, ring_now_ns(store->ring) + SPACE_CHECK_MS * NS_PER_MS);
+}
+
+/* --- rounds --- */
+
+static void answers_round(struct store *store) {
+    while (!list_is_empty(&store->answers)) {
+        struct append *append = list_entry(list_first(&store->answers), struct append, link);
+        list_remove(&append->link);
+        append->done(append);
+    }
+}
+
+static void settling_round(struct store *store) {
+    if (store->unsettled_bytes <= store->options.unsettled_bytes_max / 2) return;
+    for (struct map_node *node = map_first(&store->partitions); node;
+         node = map_next(&store->partitions, node))
+        settle_force(map_entry(node, struct partition, by_id));
+}
+
+static void store_round(struct round_hook *hook) {
+    struct store *store = container_of(hook, struct store, hook);
+    answers_round(store);
+    space_round(store);
+    commit_round(store);
+    if (!store->options.durable) return;
+    if (!list_is_empty(&store->space_queue)) settling_round(store);
+    checkpoint_round(store);
+    if (journal_tend(&store->journal)) checkpoint_start(store);
+    if (journal_must_say_release(&store->journal)) commit_empty(store);
+    if (journal_wants_empty_block(&store->journal) && !timer_is_armed(&store->idle))
+        timer_arm(store->ring, &store->idle, ring_now_ns(store->ring) + IDLE_NS);
+    if (store->stopping && store->stopped && commit_is_quiet(store) && !store->checkpoint &&
+        store->flows == 0) {
+        void (*stopped)(void *) = store->stopped;
+        store->stopped = NULL;
+        stopped(store->stopped_context);
+    }
+}
+
+static void idle_timer(struct timer *timer) {
+    struct store *store = container_of(timer, struct store, idle);
+    commit_empty(store);
+}
+
+static void retention_timer(struct timer *timer) {
+    struct store *store = container_of(timer, struct store, retention);
+    retain_round(store);
+    timer_arm(store->ring, timer,
+              ring_now_ns(store->ring) + store->options.retention_check_ms * NS_PER_MS);
+}
+
+/* --- life --- */
+
+static void store_adopt_partition(struct store *store, struct partition *partition) {
+    partition->store = store;
+    partition->tail.pool = &store->chunks;
+    map_insert(&store->partitions, &partition->by_id, hash_u64(partition->definition.id));
+    if (partition->durable.segment == partition->settled.segment)
+        store->unsettled_bytes += partition->durable.position - partition->settled.position;
+}
+
+static void store_make_shards(struct store *store, struct recovered *recovered) {
+    uint32_t count = store->directory->shard_count;
+    store->shards = memory_zero(count, sizeof(struct shard *));
+    for (uint32_t id = 0; id < count; id++) {
+        if (id % store->core_count != store->core) continue;
+        struct shard *shard = recovered_take_shard(recovered, id);
+        store->shards[id] = shard;
+        list_each(node, &shard->partitions)
+            store_adopt_partition(store, list_entry(node, struct partition, in_shard));
+    }
+}
+
+struct store *store_new(struct ring *ring, struct data_directory *directory,
+                        const struct store_options *options, unsigned core, unsigned core_count,
+                        struct recovered *recovered, struct error *error) {
+    struct store *store = new_zero(struct store);
+    store->ring = ring;
+    store->directory = directory;
+    store->options = *options;
+    store->core = core;
+    store->core_count = core_count;
+    map_init(&store->partitions);
+    list_init(&store->dirty_shards);
+    list_init(&store->settling);
+    list_init(&store->answers);
+    list_init(&store->space_queue);
+    list_init(&store->cached);
+    chunk_pool_init(&store->chunks, CHUNKS_FREE_MAX);
+    store->journal.durable = commit_durable;
+    store->journal.context = store;
+    recovered_take_journal(recovered, core, &store->journal);
+    if (options->durable &&
+        !journal_open(&store->journal, ring, directory, core, options->journal_bytes_max, error)) {
+        free(store);
+        return NULL;
+    }
+    store_make_shards(store, recovered);
+    store->idle.fire = idle_timer;
+    store->space.fire = space_timer;
+    store->retention.fire = retention_timer;
+    if (options->retention_check_ms)
+        timer_arm(ring, &store->retention,
+                  ring_now_ns(ring) + options->retention_check_ms * NS_PER_MS);
+    store->hook.run = store_round;
+    ring_hook(ring, &store->hook);
+    return store;
+}
+
+void store_stop(struct store *store, void (*stopped)(void *context), void *context) {
+    store->stopping = true;
+    store->stopped = stopped;
+    store->stopped_context = context;
+    timer_cancel(store->ring, &store->retention);
+    if (!store->options.durable) {
+        store->stopped = NULL;
+        stopped(context);
+    }
+}
+
+static void shard_free(struct shard *shard) {
+    list_each(node, &shard->partitions)
+        partition_free(list_entry(node, struct partition, in_shard));
+    free(shard);
+}
+
+void store_free(struct store *store) {
+    ring_unhook(&store->hook);
+    timer_cancel(store->ring, &store->idle);
+    timer_cancel(store->ring, &store->space);
+    timer_cancel(store->ring, &store->retention);
+    if (store->options.durable) journal_close(&store->journal);
+    for (uint32_t id = 0; id < store->directory->shard_count; id++)
+        if (store->shards[id]) shard_free(store->shards[id]);
+    free(store->shards);
+    map_deinit(&store->partitions);
+    chunk_pool_deinit(&store->chunks);
+    free(store);
+}
+
+/* --- partitions --- */
+
+struct partition *store_find_partition(struct store *store, uint32_t id) {
+    struct map_node *node = map_find(&store->partitions, hash_u64(id));
+    for (; node; node = map_find_next(node)) {
+        struct partition *partition = map_entry(node, struct partition, by_id);
+        if (partition->definition.id == id) return partition;
+    }
+    return NULL;
+}
+
+struct partition *store_create_partition(struct store *store,
+                                         const struct partition_definition *definition) {
+    struct partition *partition = store_find_partition(store, definition->id);
+    if (partition) {
+        partition_configure(partition, &definition->rules);
+        return partition;
+    }
+    struct shard *shard = store->shards[definition->shard];
+    check(shard);
+    partition = partition_new(definition, shard, &store->chunks);
+    store_adopt_partition(store, partition);
+    return partition;
+}
+
+static void partition_answer_all(struct partition *partition) {
+    while (!list_is_empty(&partition->pending)) {
+        struct append *append = list_entry(list_first(&partition->pending), struct append, link);
+        list_remove(&append->link);
+        append->code = ERROR_UNKNOWN_TOPIC_OR_PARTITION;
+        append->base_offset = -1;
+        append->done(append);
+    }
+    while (!list_is_empty(&partition->trims)) {
+        struct trim *trim = list_entry(list_first(&partition->trims), struct trim, link);
+        list_remove(&trim->link);
+        trim->code = ERROR_UNKNOWN_TOPIC_OR_PARTITION;
+        trim->done(trim);
+    }
+    partition_wake(partition);
+}
+
+void store_delete_partition(struct store *store, uint32_t id) {
+    struct partition *partition = store_find_partition(store, id);
+    if (!partition) return;
+    partition->dead = true;
+    map_remove(&store->partitions, &partition->by_id);
+    list_remove(&partition->in_shard);
+    list_remove(&partition->dirty);
+    partition->shard->unsnapshotted = true;
+    store->undurable_bytes -= partition->unformed_bytes;
+    partition->unformed = NULL;
+    partition->unformed_bytes = 0;
+    list_each(node, &partition->bypasses) {
+        struct bypass *bypass = list_entry(node, struct bypass, link);
+        if (bypass->written && !bypass->formed) bypass_finish(bypass);
+    }
+    partition_answer_all(partition);
+    if (partition->segment_count)
+        remove_segments(store, id, partition->segments[0].number,
+                        (uint32_t)partition->segment_count);
+    partition_unpin(partition);
+}
+
+void store_usage(const struct store *store, struct store_usage *usage) {
+    *usage = (struct store_usage){.tail_bytes = store->chunks.used_bytes,
+                                  .cached_bytes = store->cached_bytes,
+                                  .journal_bytes = store->journal.bytes,
+                                  .commits = store->journal.commits,
+                                  .commit_bytes = store->journal.commit_bytes,
+                                  .checkpoints = store->checkpoints};
+    for (struct map_node *node = map_first(&store->partitions); node;
+         node = map_next(&store->partitions, node))
+        usage->segment_bytes += partition_size_bytes(map_entry(node, struct partition, by_id));
+}
