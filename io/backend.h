@@ -61,6 +61,8 @@ int ring_real_listen(struct ring *ring, const char *address, char *bound, size_t
 void ring_real_shutdown(struct ring *ring, int fd);
 bool ring_real_address(struct ring *ring, int fd, bool of_peer, char *text, size_t size);
 void ring_real_work(struct ring *ring, struct work *work);
+/* As ring_work(), on other threads than the server's. */
+void ring_work_on(struct ring *ring, struct workers *workers, struct work *work);
 /* Worker thread: hands the finished work back. */
 void ring_post_work(struct work *work);
 

@@ -76,12 +76,21 @@ static void work_deliver(struct mail *mail) {
     work->done(work);
 }
 
-void ring_work(struct ring *ring, struct work *work) {
+static void work_init(struct ring *ring, struct work *work) {
     work->home = ring;
     work->mail.deliver = work_deliver;
     list_init(&work->link);
     ring->works++;
+}
+
+void ring_work(struct ring *ring, struct work *work) {
+    work_init(ring, work);
     ring->calls->work(ring, work);
+}
+
+void ring_work_on(struct ring *ring, struct workers *workers, struct work *work) {
+    work_init(ring, work);
+    workers_add(workers, work);
 }
 
 void ring_real_work(struct ring *ring, struct work *work) {
@@ -425,8 +434,7 @@ bool accept_tries_again(struct ring *ring, struct io_op *op, int error_number) {
         case EHOSTDOWN:
         case EHOSTUNREACH:
         case ENONET:
-        case ENOPROTOOPT:
-        case EOPNOTSUPP: ring->calls->submit(ring, op); return true;
+        case ENOPROTOOPT: ring->calls->submit(ring, op); return true;
         default: return false;
     }
 }
