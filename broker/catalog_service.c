@@ -246,7 +246,7 @@ static void image_end(struct image *image, uint64_t due_bytes) {
 
 /* What was written of it is dropped by readers; tried again when the log has grown further. */
 static void image_give_up(struct image *image, enum error_code code) {
-    say_warning("the catalog's log could not be shortened: %s", error_code_message(code));
+    say_warning("the catalog's log could not be shortened: %s", error_code_message((int16_t)code));
     image_end(image, partition_size_bytes(image->service->log) + CATALOG_LOG_BYTES);
 }
 

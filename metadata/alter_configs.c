@@ -1,5 +1,7 @@
 /* AlterConfigs (KIP-133: the whole set is replaced) and IncrementalAlterConfigs (KIP-339). A
  * resource's edits are made on a copy of its set; the records are what differs afterwards. */
+#include <stdio.h>
+
 #include "base/check.h"
 #include "base/text.h"
 #include "config/option_row.h"

@@ -1,0 +1,124 @@
+/* AlterConfigs, which replaces a resource's configs, and IncrementalAlterConfigs, which edits them:
+ * metadata/alter_configs.c decides for both. */
+#include "protocol/alter_configs.h"
+
+#include "broker/handlers/admin.h"
+#include "broker/handlers/admin_handlers.h"
+#include "protocol/incremental_alter_configs.h"
+
+struct alteration {
+    struct catalog_change change;
+    struct request *request;
+    bool validate_only;
+    int32_t count;
+    struct config_wish *wishes;
+    struct change_result *results;
+};
+
+static void make(struct catalog_change *self, struct change *change) {
+    struct alteration *alteration = container_of(self, struct alteration, change);
+    change->validate_only = alteration->validate_only;
+    change_alter_configs(change, alteration->wishes, alteration->count, alteration->results);
+}
+
+static struct alteration *alteration_new(struct request *request, int32_t count, bool validate_only,
+                                         void (*done)(struct catalog_change *)) {
+    struct alteration *alteration = arena_new(&request->arena, struct alteration);
+    alteration->request = request;
+    alteration->validate_only = validate_only;
+    alteration->count = count;
+    alteration->wishes = arena_array(&request->arena, struct config_wish, (size_t)count);
+    alteration->results = arena_array(&request->arena, struct change_result, (size_t)count);
+    alteration->change.make = make;
+    alteration->change.done = done;
+    alteration->change.arena = &request->arena;
+    return alteration;
+}
+
+/* --- AlterConfigs --- */
+
+static void replace_done(struct catalog_change *self) {
+    struct alteration *alteration = container_of(self, struct alteration, change);
+    struct request *request = alteration->request;
+    struct alter_configs_response *response = request_response(request);
+    response->responses =
+        arena_array(&request->arena, struct alter_configs_response_alter_configs_resource_response,
+                    (size_t)alteration->count);
+    response->responses_count = alteration->count;
+    for (int32_t i = 0; i < alteration->count; i++) {
+        struct change_result result = admin_result(self, alteration->results[i]);
+        ADMIN_SET_RESULT(response->responses + i, result);
+        response->responses[i].resource_type = alteration->wishes[i].type;
+        response->responses[i].resource_name = alteration->wishes[i].name;
+    }
+    request_answer(request, response);
+}
+
+static void replace_take(struct arena *arena,
+                         const struct alter_configs_request_alter_configs_resource *resource,
+                         struct config_wish *wish) {
+    struct config_edit *edits =
+        arena_array(arena, struct config_edit, (size_t)resource->configs_count);
+    for (int32_t i = 0; i < resource->configs_count; i++)
+        edits[i] = (struct config_edit){resource->configs[i].name, resource->configs[i].value,
+                                        CONFIG_OPERATION_SET};
+    *wish = (struct config_wish){resource->resource_type, resource->resource_name, true,
+                                 resource->configs_count, edits};
+}
+
+static void replace_start(struct request *request) {
+    const struct alter_configs_request *body = request->body;
+    if (!admin_count_is_good(request, body->resources_count)) return;
+    struct alteration *alteration =
+        alteration_new(request, body->resources_count, body->validate_only, replace_done);
+    for (int32_t i = 0; i < alteration->count; i++)
+        replace_take(&request->arena, body->resources + i, alteration->wishes + i);
+    catalog_service_change(&alteration->change, request->core);
+}
+
+const struct handler alter_configs_handler = {.key = API_ALTER_CONFIGS, .start = replace_start};
+
+/* --- IncrementalAlterConfigs --- */
+
+static void edit_done(struct catalog_change *self) {
+    struct alteration *alteration = container_of(self, struct alteration, change);
+    struct request *request = alteration->request;
+    struct incremental_alter_configs_response *response = request_response(request);
+    response->responses = arena_array(
+        &request->arena, struct incremental_alter_configs_response_alter_configs_resource_response,
+        (size_t)alteration->count);
+    response->responses_count = alteration->count;
+    for (int32_t i = 0; i < alteration->count; i++) {
+        struct change_result result = admin_result(self, alteration->results[i]);
+        ADMIN_SET_RESULT(response->responses + i, result);
+        response->responses[i].resource_type = alteration->wishes[i].type;
+        response->responses[i].resource_name = alteration->wishes[i].name;
+    }
+    request_answer(request, response);
+}
+
+static void edit_take(
+    struct arena *arena,
+    const struct incremental_alter_configs_request_alter_configs_resource *resource,
+    struct config_wish *wish) {
+    struct config_edit *edits =
+        arena_array(arena, struct config_edit, (size_t)resource->configs_count);
+    for (int32_t i = 0; i < resource->configs_count; i++)
+        edits[i] = (struct config_edit){resource->configs[i].name, resource->configs[i].value,
+                                        resource->configs[i].config_operation};
+    *wish = (struct config_wish){resource->resource_type, resource->resource_name, false,
+                                 resource->configs_count, edits};
+}
+
+static void edit_start(struct request *request) {
+    const struct incremental_alter_configs_request *body = request->body;
+    if (!admin_count_is_good(request, body->resources_count)) return;
+    struct alteration *alteration =
+        alteration_new(request, body->resources_count, body->validate_only, edit_done);
+    for (int32_t i = 0; i < alteration->count; i++)
+        edit_take(&request->arena, body->resources + i, alteration->wishes + i);
+    catalog_service_change(&alteration->change, request->core);
+}
+
+const struct handler incremental_alter_configs_handler = {.key = API_INCREMENTAL_ALTER_CONFIGS,
+                                                          .start = edit_start};
