@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "base/say.h"
 #include "broker/core.h"
+#include "broker/server.h"
 
 enum { CHANGE_WAIT_MS = 30000, CATALOG_SEGMENT_BYTES = 64 << 20, CATALOG_INDEX_BYTES = 4096 };
 
@@ -35,7 +36,6 @@ struct image {
 
 struct catalog_service {
     struct core *core; /* the catalog's */
-    uint32_t shard_count;
     unsigned core_count;
     struct copy *copies;     /* per core */
     struct id_block *blocks; /* per core */
@@ -209,8 +209,8 @@ static bool make_batch(struct catalog_service *service) {
     service->batch.len = 0;
     if (core->catalog.version == 0) change_records_version(&service->records);
     first = change_records_count(&service->records);
-    change_init(&change, current->arena, &core->catalog, (int32_t)core->options->node_id,
-                service->shard_count, &service->records);
+    change_init(&change, current->arena, &core->catalog, core->server->directory.node_id,
+                core->server->directory.shard_count, &service->records);
     current->make(current, &change);
     if (change_records_count(&service->records) == first) return false;
     change_records_finish(&service->records, &service->batch);
@@ -420,10 +420,8 @@ static void id_block_init(struct id_block *block, struct core *core) {
     list_init(&block->waiting);
 }
 
-struct catalog_service *catalog_service_new(struct core *const *cores, unsigned count,
-                                            uint32_t shard_count) {
+struct catalog_service *catalog_service_new(struct core *const *cores, unsigned count) {
     struct catalog_service *service = new_zero(struct catalog_service);
-    service->shard_count = shard_count;
     service->core_count = count;
     service->copies = memory_zero(count, sizeof *service->copies);
     service->blocks = memory_zero(count, sizeof *service->blocks);

@@ -33,10 +33,8 @@ enum { CATALOG_LOG_BYTES = 4 << 20, PRODUCER_ID_BLOCK = 1000 };
 /* --- start-up --- */
 
 /* For `count` cores whose rings, stores and catalogs exist; sets core->catalog_service of each. The
- * catalogs were filled by catalog_service_replay(), or are empty. `shard_count` is the data
- * directory's. */
-struct catalog_service *catalog_service_new(struct core *const *cores, unsigned count,
-                                            uint32_t shard_count);
+ * catalogs were filled by catalog_service_replay(), or are empty. */
+struct catalog_service *catalog_service_new(struct core *const *cores, unsigned count);
 void catalog_service_free(struct catalog_service *service);
 /* On each core's own thread, before it takes connections: opens the catalog's log where that is
  * this core's, and creates partitions of its shards that recovery has not brought (the catalog knew

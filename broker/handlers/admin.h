@@ -4,6 +4,7 @@
 #include "broker/catalog_service.h"
 #include "broker/core.h"
 #include "broker/request.h"
+#include "broker/server.h"
 
 /* Bit 1 << ACL operation, as KIP-430 answers them: everybody may do everything for now. Topics:
  * read, write, create, delete, alter, describe, and configs; the cluster: create, alter, describe,
@@ -27,7 +28,7 @@ struct change_result admin_result(const struct catalog_change *change, struct ch
 int32_t *admin_this_broker(struct request *request);
 
 static inline int32_t admin_node_id(const struct request *request) {
-    return (int32_t)request->core->options->node_id;
+    return request->core->server->directory.node_id;
 }
 
 /* The partition with that index, or NULL. */

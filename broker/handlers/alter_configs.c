@@ -3,7 +3,7 @@
 #include "protocol/alter_configs.h"
 
 #include "broker/handlers/admin.h"
-#include "broker/handlers/admin_handlers.h"
+#include "broker/handlers/handlers.h"
 #include "protocol/incremental_alter_configs.h"
 
 struct alteration {

@@ -2,7 +2,7 @@
 #include "protocol/create_partitions.h"
 
 #include "broker/handlers/admin.h"
-#include "broker/handlers/admin_handlers.h"
+#include "broker/handlers/handlers.h"
 
 struct growth {
     struct catalog_change change;

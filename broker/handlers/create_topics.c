@@ -4,7 +4,7 @@
 #include "base/say.h"
 #include "broker/handlers/admin.h"
 #include "broker/handlers/admin_configs.h"
-#include "broker/handlers/admin_handlers.h"
+#include "broker/handlers/handlers.h"
 
 struct creation {
     struct catalog_change change;

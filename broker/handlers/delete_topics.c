@@ -2,7 +2,7 @@
 #include "protocol/delete_topics.h"
 
 #include "broker/handlers/admin.h"
-#include "broker/handlers/admin_handlers.h"
+#include "broker/handlers/handlers.h"
 
 struct deletion {
     struct catalog_change change;

@@ -2,7 +2,7 @@
 #include "protocol/describe_client_quotas.h"
 
 #include "broker/handlers/admin.h"
-#include "broker/handlers/admin_handlers.h"
+#include "broker/handlers/handlers.h"
 
 /* Kafka's entities; what else is asked for cannot be. */
 static bool is_entity(struct bytes type) {

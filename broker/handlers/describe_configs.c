@@ -3,7 +3,7 @@
 
 #include "broker/handlers/admin.h"
 #include "broker/handlers/admin_configs.h"
-#include "broker/handlers/admin_handlers.h"
+#include "broker/handlers/handlers.h"
 
 static bool is_wanted(const struct describe_configs_request_describe_configs_resource *resource,
                       const char *name) {

@@ -6,7 +6,7 @@
 #include <sys/statvfs.h>
 
 #include "broker/handlers/admin.h"
-#include "broker/handlers/admin_handlers.h"
+#include "broker/handlers/handlers.h"
 #include "broker/handlers/partition_visit.h"
 
 struct inquiry {

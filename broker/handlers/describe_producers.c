@@ -3,7 +3,7 @@
 #include "protocol/describe_producers.h"
 
 #include "broker/handlers/admin.h"
-#include "broker/handlers/admin_handlers.h"
+#include "broker/handlers/handlers.h"
 #include "broker/handlers/partition_visit.h"
 
 struct inquiry {

@@ -3,7 +3,7 @@
 #include "protocol/describe_topic_partitions.h"
 
 #include "broker/handlers/admin.h"
-#include "broker/handlers/admin_handlers.h"
+#include "broker/handlers/handlers.h"
 
 enum { PARTITIONS_MAX = 2000 };
 

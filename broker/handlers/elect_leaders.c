@@ -2,7 +2,7 @@
 #include "protocol/elect_leaders.h"
 
 #include "broker/handlers/admin.h"
-#include "broker/handlers/admin_handlers.h"
+#include "broker/handlers/handlers.h"
 
 static void elect_topic(struct request *request,
                         const struct elect_leaders_request_topic_partitions *asked,

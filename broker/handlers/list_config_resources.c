@@ -3,7 +3,7 @@
 #include "protocol/list_config_resources.h"
 
 #include "broker/handlers/admin.h"
-#include "broker/handlers/admin_handlers.h"
+#include "broker/handlers/handlers.h"
 
 /* Version 0 asks for client metrics; an empty list asks for everything. */
 static bool is_wanted(const struct request *request, int8_t type) {

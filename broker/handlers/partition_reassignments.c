@@ -4,7 +4,7 @@
 #include "protocol/list_partition_reassignments.h"
 
 #include "broker/handlers/admin.h"
-#include "broker/handlers/admin_handlers.h"
+#include "broker/handlers/handlers.h"
 
 static void list_start(struct request *request) {
     request_answer(request, request_response(request));
