@@ -24,7 +24,7 @@
 enum { INPUT_BYTES = 64 * 1024, ANSWER_BYTES = 64 * 1024, RING_ENTRIES = 1024 };
 
 /* What a completion belongs to: the low bits of its user data. */
-enum tag { TAG_ACCEPT, TAG_RECEIVE, TAG_SEND, TAG_WRITE, TAG_MASK = 7 };
+enum tag { TAG_ACCEPT, TAG_RECEIVE, TAG_SEND, TAG_WRITE, TAG_ALLOCATE, TAG_MASK = 7 };
 
 struct bare {
     struct io_uring ring;
@@ -115,7 +115,7 @@ static size_t batch_take(struct bytes batch, uint8_t *to) {
 static uint8_t *bare_reserve(struct bare *bare, size_t len) {
     uint8_t *block = bare_writer_reserve(&bare->writer, len);
     if (block) return block;
-    bare_writer_submit(&bare->writer, TAG_WRITE);
+    bare_writer_submit(&bare->writer);
     return bare_writer_reserve(&bare->writer, len);
 }
 
@@ -222,6 +222,7 @@ static void bare_completion(struct bare *bare, const struct io_uring_cqe *cqe) {
         case TAG_WRITE:
             bare_writer_complete(&bare->writer, owner, cqe->res, connection_release);
             break;
+        case TAG_ALLOCATE: bare_writer_allocated(owner, cqe->res); break;
         default: unreachable();
     }
 }
@@ -236,7 +237,7 @@ static void bare_round(struct bare *bare) {
         seen++;
     }
     io_uring_cq_advance(&bare->ring, seen);
-    bare_writer_submit(&bare->writer, TAG_WRITE);
+    bare_writer_submit(&bare->writer);
     struct list again;
     list_init(&again);
     list_move_all(&again, &bare->stalled);
@@ -244,7 +245,7 @@ static void bare_round(struct bare *bare) {
         list_remove(node);
         connection_process(list_entry(node, struct bare_connection, stalled));
     }
-    bare_writer_submit(&bare->writer, TAG_WRITE);
+    bare_writer_submit(&bare->writer);
     list_each(node, &bare->dirty) {
         struct bare_connection *connection = list_entry(node, struct bare_connection, dirty);
         list_remove(node);
@@ -278,9 +279,14 @@ int main(int count, char **arguments) {
     if (!directory) die("bare_journal: --directory DIR is missing");
     list_init(&bare->dirty);
     list_init(&bare->stalled);
-    bare_writer_open(&bare->writer, &bare->ring, directory,
-                     mode_of(argument_text(count, arguments, "--mode", "journal")),
-                     atoi(argument_text(count, arguments, "--depth", "4")));
+    bare->writer =
+        (struct bare_writer){.ring = &bare->ring,
+                             .directory = directory,
+                             .mode = mode_of(argument_text(count, arguments, "--mode", "journal")),
+                             .depth = atoi(argument_text(count, arguments, "--depth", "4")),
+                             .write_tag = TAG_WRITE,
+                             .allocate_tag = TAG_ALLOCATE};
+    bare_writer_open(&bare->writer);
     bare->listener = listen_on(atoi(argument_text(count, arguments, "--port", "0")));
     bare_accept(bare);
     for (;;) bare_round(bare);

@@ -1,6 +1,7 @@
 #include "perf/bare_writer.h"
 
 #include <fcntl.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <unistd.h>
 
@@ -14,33 +15,34 @@ enum {
     BLOCK_COUNT = 32,
     PAD = 4096,
     STEP = 64 << 20,
+    AHEAD = 2 * STEP,
+    FILE_BYTES = 1 << 30,
 };
 
-static void writer_create(struct bare_writer *writer) {
-    char path[512];
-    snprintf(path, sizeof path, "%s/bare.data", writer->directory);
-    unlink(path);
-    if (writer->fd >= 0) close(writer->fd);
-    writer->fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_DIRECT | O_CLOEXEC, 0600);
-    if (writer->fd < 0) die("%s: %m", path);
-    writer->position = writer->allocated = 0;
+static void file_path(const struct bare_writer *writer, int number, char path[512]) {
+    snprintf(path, 512, "%s/bare.%d", writer->directory, number);
 }
 
-static void writer_prefill(struct bare_writer *writer) {
+static struct bare_file file_create(const struct bare_writer *writer, int number) {
+    char path[512];
+    file_path(writer, number, path);
+    int fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_DIRECT | O_CLOEXEC, 0600);
+    if (fd < 0) die("%s: %m", path);
+    return (struct bare_file){.fd = fd, .number = number};
+}
+
+static void file_prefill(struct bare_file *file, uint64_t size) {
     uint8_t *zeros = memory_aligned(PAD, BLOCK_FULL);
     memset(zeros, 0, BLOCK_FULL);
-    for (; writer->allocated < writer->file_bytes; writer->allocated += BLOCK_FULL)
-        if (pwrite(writer->fd, zeros, BLOCK_FULL, (off_t)writer->allocated) != BLOCK_FULL)
+    for (; file->allocated < size; file->allocated += BLOCK_FULL)
+        if (pwrite(file->fd, zeros, BLOCK_FULL, (off_t)file->allocated) != BLOCK_FULL)
             die("prefilling: %m");
-    if (fsync(writer->fd) != 0) die("fsync: %m");
+    if (fsync(file->fd) != 0) die("fsync: %m");
     free(zeros);
 }
 
-void bare_writer_open(struct bare_writer *writer, struct io_uring *ring, const char *directory,
-                      enum bare_mode mode, int depth) {
-    *writer = (struct bare_writer){
-        .ring = ring, .directory = directory, .mode = mode, .fd = -1, .depth = depth};
-    writer->file_bytes = mode == BARE_JOURNAL ? STEP : 1u << 30;
+void bare_writer_open(struct bare_writer *writer) {
+    writer->file_bytes = writer->mode == BARE_JOURNAL ? STEP : FILE_BYTES;
     list_init(&writer->free);
     list_init(&writer->flying);
     for (int at = 0; at < BLOCK_COUNT; at++) {
@@ -48,8 +50,9 @@ void bare_writer_open(struct bare_writer *writer, struct io_uring *ring, const c
         block->data = memory_aligned(PAD, BLOCK_ROOM);
         list_append(&writer->free, &block->node);
     }
-    writer_create(writer);
-    if (mode != BARE_SEGMENT) writer_prefill(writer);
+    writer->file = file_create(writer, 0);
+    writer->next.fd = -1;
+    if (writer->mode != BARE_SEGMENT) file_prefill(&writer->file, writer->file_bytes);
 }
 
 uint8_t *bare_writer_reserve(struct bare_writer *writer, size_t len) {
@@ -75,34 +78,76 @@ void bare_writer_commit(struct bare_writer *writer, size_t len, void *connection
     text_append(&writer->forming->acks, answer);
 }
 
-/* The place for the next write; files are allocated ahead, or used again from their start. */
-static uint64_t writer_place(struct bare_writer *writer, size_t len) {
-    if (writer->position + len > writer->file_bytes) {
-        if (writer->mode == BARE_SEGMENT) writer_create(writer);
-        writer->position = 0;
-    }
-    while (writer->mode == BARE_SEGMENT && writer->position + len > writer->allocated) {
-        if (fallocate(writer->fd, 0, (off_t)writer->allocated, STEP) != 0) die("fallocate: %m");
-        writer->allocated += STEP;
-    }
-    writer->position += len;
-    return writer->position - len;
+static void *close_slowly(void *fd) {
+    close((int)(intptr_t)fd);
+    return NULL;
 }
 
-void bare_writer_submit(struct bare_writer *writer, uint64_t tag) {
-    struct bare_block *block = writer->forming;
-    if (!block || !block->len || writer->flying_count >= writer->depth) return;
-    /* A file is only left behind when nothing is on its way to it. */
-    size_t len = (block->len + PAD - 1) & ~(size_t)(PAD - 1);
-    bool turns = writer->mode == BARE_SEGMENT && writer->position + len > writer->file_bytes;
-    if (turns && writer->flying_count) return;
-    memset(block->data + block->len, 0, len - block->len);
-    uint64_t place = writer_place(writer, len);
+/* Giving a gigabyte back takes the file system a while: another thread waits for it. */
+static void file_remove(const struct bare_writer *writer, const struct bare_file *file) {
+    char path[512];
+    pthread_t thread;
+    file_path(writer, file->number, path);
+    unlink(path);
+    check(pthread_create(&thread, NULL, close_slowly, (void *)(intptr_t)file->fd) == 0);
+    pthread_detach(thread);
+}
+
+static void file_allocate_more(struct bare_writer *writer, struct bare_file *file) {
     struct io_uring_sqe *sqe = io_uring_get_sqe(writer->ring);
     check(sqe);
-    io_uring_prep_write(sqe, writer->fd, block->data, (unsigned)len, place);
+    io_uring_prep_fallocate(sqe, file->fd, 0, (off_t)file->allocated, STEP);
+    io_uring_sqe_set_data64(sqe, (uint64_t)(uintptr_t)file | writer->allocate_tag);
+    file->allocating = true;
+}
+
+void bare_writer_allocated(struct bare_file *file, int result) {
+    if (result < 0) die("fallocate returned %d", result);
+    file->allocating = false;
+    file->allocated += STEP;
+}
+
+/* Keeps a step allocated in front of the writes, in the next file when this one ends. */
+static void writer_look_ahead(struct bare_writer *writer) {
+    uint64_t wanted = writer->position + AHEAD;
+    struct bare_file *file = &writer->file;
+    if (wanted > file->allocated && file->allocated < writer->file_bytes && !file->allocating)
+        file_allocate_more(writer, file);
+    if (wanted <= writer->file_bytes || file->allocating) return;
+    if (writer->next.fd < 0) writer->next = file_create(writer, file->number + 1);
+    if (writer->next.allocated < AHEAD && !writer->next.allocating)
+        file_allocate_more(writer, &writer->next);
+}
+
+/* Files are used again from their start, or left for the next one. False while what is needed is
+ * not allocated, or the old file still has writes on their way. */
+static bool writer_has_place(struct bare_writer *writer, size_t len) {
+    if (writer->position + len > writer->file_bytes) {
+        if (writer->mode == BARE_SEGMENT) {
+            if (writer->next.fd < 0 || writer->next.allocating || writer->flying_count)
+                return false;
+            file_remove(writer, &writer->file);
+            writer->file = writer->next;
+            writer->next.fd = -1;
+        }
+        writer->position = 0;
+    }
+    return writer->position + len <= writer->file.allocated;
+}
+
+void bare_writer_submit(struct bare_writer *writer) {
+    struct bare_block *block = writer->forming;
+    if (writer->mode == BARE_SEGMENT) writer_look_ahead(writer);
+    if (!block || !block->len || writer->flying_count >= writer->depth) return;
+    size_t len = (block->len + PAD - 1) & ~(size_t)(PAD - 1);
+    if (!writer_has_place(writer, len)) return;
+    memset(block->data + block->len, 0, len - block->len);
+    struct io_uring_sqe *sqe = io_uring_get_sqe(writer->ring);
+    check(sqe);
+    io_uring_prep_write(sqe, writer->file.fd, block->data, (unsigned)len, writer->position);
     sqe->rw_flags = RWF_DSYNC;
-    io_uring_sqe_set_data64(sqe, (uint64_t)(uintptr_t)block | tag);
+    io_uring_sqe_set_data64(sqe, (uint64_t)(uintptr_t)block | writer->write_tag);
+    writer->position += len;
     list_append(&writer->flying, &block->node);
     writer->flying_count++;
     writer->forming = NULL;

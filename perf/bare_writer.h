@@ -4,7 +4,8 @@
  *
  * BARE_JOURNAL   one 64 MiB file, written with zeros before, used round and round
  * BARE_WRITTEN   the same with 1 GiB: what a disk gives where every block has been written
- * BARE_SEGMENT   files that are allocated 64 MiB ahead and written once, 1 GiB each */
+ * BARE_SEGMENT   files of 1 GiB that are written once, each block allocated before it is needed, as
+ *                the broker's segments are; those that are full are removed behind our back */
 #pragma once
 
 #include <liburing.h>
@@ -28,26 +29,36 @@ struct bare_ack {
     size_t len;
 };
 
+struct bare_file {
+    int fd, number;
+    uint64_t allocated;
+    bool allocating;
+};
+
 struct bare_writer {
     struct io_uring *ring;
     const char *directory;
     enum bare_mode mode;
-    int fd, depth, flying_count;
-    uint64_t position, allocated, file_bytes;
+    int depth, flying_count;
+    struct bare_file file, next; /* next.fd is -1 until this one is nearly full */
+    uint64_t position, file_bytes;
+    uint64_t write_tag, allocate_tag; /* the low bits of the user data of our completions */
     struct list free, flying;
     struct bare_block *forming;
     uint64_t written_bytes, written_blocks;
 };
 
-void bare_writer_open(struct bare_writer *writer, struct io_uring *ring, const char *directory,
-                      enum bare_mode mode, int depth);
+/* The caller has filled ring, directory, mode, depth and the tags. */
+void bare_writer_open(struct bare_writer *writer);
 /* Room for up to `len` bytes in the forming block, or NULL while every block is in flight. */
 uint8_t *bare_writer_reserve(struct bare_writer *writer, size_t len);
 /* What was written there, and the answer that waits for it. */
 void bare_writer_commit(struct bare_writer *writer, size_t len, void *connection,
                         struct bytes answer);
-/* Submits the forming block when there is a place; its completion carries the block, tagged. */
-void bare_writer_submit(struct bare_writer *writer, uint64_t tag);
-/* Takes a completion; calls `release` for each answer that may leave now, in order. */
+/* Submits the forming block when there is a place; its completion carries the block. */
+void bare_writer_submit(struct bare_writer *writer);
+/* Takes the completion of an allocation, which carries the file. */
+void bare_writer_allocated(struct bare_file *file, int result);
+/* Takes the completion of a write; calls `release` for each answer that may leave now, in order. */
 void bare_writer_complete(struct bare_writer *writer, struct bare_block *block, int result,
                           void (*release)(void *connection, struct bytes answer));
