@@ -20,10 +20,10 @@ Test(options_print, default_file_loads) {
     int fd = mkstemp(path);
     cr_assert_eq(write(fd, bare.at, bare.len), (ssize_t)bare.len);
     close(fd);
-    char *argv[] = {"serve", "--config", path, NULL}, *environ[] = {NULL};
+    char *argv[] = {"serve", "--config", path, NULL}, *variables[] = {NULL};
     struct options *options, *defaults = options_new();
     struct error error = {0};
-    cr_assert(options_load(3, argv, environ, &options, &error), "%s", error.text);
+    cr_assert(options_load(3, argv, variables, &options, &error), "%s", error.text);
     for (size_t at = 1; at < option_row_count; at++) {
         const struct option_row *row = &option_rows[at];
         cr_assert(option_equal(row, options, defaults), "%s", row->name);
@@ -38,10 +38,10 @@ Test(options_print, default_file_loads) {
 }
 
 Test(options_print, show_names_value_and_source) {
-    char *argv[] = {"serve", "--cores=2", "--data=a\"b", NULL}, *environ[] = {NULL};
+    char *argv[] = {"serve", "--cores=2", "--data=a\"b", NULL}, *variables[] = {NULL};
     struct options *options;
     struct error error;
-    cr_assert(options_load(3, argv, environ, &options, &error));
+    cr_assert(options_load(3, argv, variables, &options, &error));
     struct text plain = {0}, json = {0};
     options_print(options, false, &plain);
     options_print(options, true, &json);
@@ -79,10 +79,10 @@ static const struct described_config *find(const struct described_config *rows, 
 }
 
 Test(options_print, describe) {
-    char *argv[] = {"serve", "--num-partitions=3", NULL}, *environ[] = {NULL};
+    char *argv[] = {"serve", "--num-partitions=3", NULL}, *variables[] = {NULL};
     struct options *options;
     struct error error;
-    cr_assert(options_load(2, argv, environ, &options, &error));
+    cr_assert(options_load(2, argv, variables, &options, &error));
     struct arena arena;
     arena_init(&arena, 1 << 20);
     struct described_config *rows;
