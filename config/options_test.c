@@ -16,18 +16,18 @@ static int count_of(char **words) {
     return count;
 }
 
-static struct options *load(char **argv, char **environ) {
+static struct options *load(char **argv, char **variables) {
     struct options *options = NULL;
     struct error error = {0};
-    cr_assert(options_load(count_of(argv), argv, environ, &options, &error), "%s", error.text);
+    cr_assert(options_load(count_of(argv), argv, variables, &options, &error), "%s", error.text);
     return options;
 }
 #define LOAD(...) load((char *[]){"serve", ##__VA_ARGS__, NULL}, no_environment)
 
-static void assert_refused(char **argv, char **environ, const char *part) {
+static void assert_refused(char **argv, char **variables, const char *part) {
     struct options *options = NULL;
     struct error error = {0};
-    cr_assert_not(options_load(count_of(argv), argv, environ, &options, &error), "%s", part);
+    cr_assert_not(options_load(count_of(argv), argv, variables, &options, &error), "%s", part);
     cr_assert_null(options);
     cr_assert_not_null(strstr(error.text, part), "\"%s\" is not in: %s", part, error.text);
 }
@@ -176,13 +176,13 @@ Test(options, wrong_listeners) {
 }
 
 Test(options, environment) {
-    char *environ[] = {"PATH=/bin",
-                       "MILLRACE_CORES=2",
-                       "MILLRACE_DATA=",
-                       "MILLRACE_LOG_LEVL=debug",
-                       "MILLRACE_PORT=tcp://10.0.0.1:9092",
-                       NULL};
-    struct options *options = load((char *[]){"serve", NULL}, environ);
+    char *variables[] = {"PATH=/bin",
+                         "MILLRACE_CORES=2",
+                         "MILLRACE_DATA=",
+                         "MILLRACE_LOG_LEVL=debug",
+                         "MILLRACE_PORT=tcp://10.0.0.1:9092",
+                         NULL};
+    struct options *options = load((char *[]){"serve", NULL}, variables);
     cr_assert_eq(options->cores, 2);
     cr_assert_str_eq(options->data, "./millrace-data", "an empty variable is not set");
     assert_origin(options, "cores", "environment MILLRACE_CORES");
@@ -197,9 +197,9 @@ Test(options, precedence) {
     struct file file = file_make(
         "# a comment\ncores: 4\nnode-id: 7\nnum-partitions: 8\n"
         "listen:\n  - 127.0.0.1:1\n  - inside=127.0.0.1:2\n");
-    char *environ[] = {"MILLRACE_CORES=2", "MILLRACE_NODE_ID=9", NULL};
+    char *variables[] = {"MILLRACE_CORES=2", "MILLRACE_NODE_ID=9", NULL};
     char *argv[] = {"serve", "--config", file.path, "--cores=1", NULL};
-    struct options *options = load(argv, environ);
+    struct options *options = load(argv, variables);
     cr_assert_eq(options->cores, 1);
     cr_assert_eq(options->node_id, 9);
     cr_assert_eq(options->num_partitions, 8);
@@ -207,7 +207,7 @@ Test(options, precedence) {
     assert_origin(options, "num-partitions", ":4");
     assert_origin(options, "node-id", "environment");
     options_free(options);
-    options = load((char *[]){"serve", argv[1], argv[2], "--listen=h:3", NULL}, environ);
+    options = load((char *[]){"serve", argv[1], argv[2], "--listen=h:3", NULL}, variables);
     cr_assert_eq(options->listen.count, 1, "a flag replaces the file's list");
     cr_assert_eq(options->listen.items[0].port, 3);
     options_free(options);
