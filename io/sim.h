@@ -15,14 +15,17 @@
 
 struct sim;
 
+/* Also seeds hash_bytes(), so that the order of maps repeats. */
 struct sim *sim_new(uint64_t seed);
+/* After its rings, files and disks. */
 void sim_free(struct sim *sim);
 /* A ring in this world; its workers and disk are the world's. */
 struct ring *sim_ring_new(struct sim *sim);
 /* The world's disk; the same contents each time, also after a crash. disk_close() it as usual. */
 struct disk *sim_disk_open(struct sim *sim);
 
-/* Runs one event; false when nothing is left to happen but timers beyond `until_ns`. */
+/* Runs one event; false when nothing is left to happen until `until_ns`: then the clock stands
+ * there (but for UINT64_MAX). */
 bool sim_step(struct sim *sim, uint64_t until_ns);
 uint64_t sim_now_ns(const struct sim *sim);
 
@@ -30,7 +33,10 @@ uint64_t sim_now_ns(const struct sim *sim);
  * and open file of the old life is dead afterwards: free them; nothing completes any more. */
 void sim_power_cut(struct sim *sim);
 void sim_kill(struct sim *sim);
-/* Disk operation number `at` (counted from now, from 1) fails with this errno; 0 = short write. */
+/* Disk operation number `at` (counted from now, from 1) fails with this errno, once; 0 = the first
+ * write from there on stores a part and fails with ENOSPC. A failed write may store a part; a
+ * failed sync forgets what was to be synced, as Linux does: the next one succeeds and the data is
+ * lost. */
 void sim_fail_disk(struct sim *sim, uint64_t at, int error_number);
 uint64_t sim_disk_operations(const struct sim *sim);
 
