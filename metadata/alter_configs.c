@@ -177,6 +177,8 @@ struct change_result change_edit_topic_configs(struct change *change,
     for (int32_t i = 0; i < set.count; i++)
         if (!topic_config_validate(set.items[i].name, set.items[i].value, &error))
             return change_refuse(change, ERROR_INVALID_CONFIG, "%s", error.text);
+    if (!topic_config_validate_set(&set, change->catalog->options, &error))
+        return change_refuse(change, ERROR_INVALID_CONFIG, "%s", error.text);
     *configs = set;
     return NOTHING_WRONG;
 }

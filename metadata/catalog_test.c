@@ -195,7 +195,7 @@ static void apply_all(struct catalog *catalog, struct bytes rest, int32_t most) 
 
 static void fill(struct fixture *fixture) {
     for (int i = 0; i < 40; i++) {
-        char name[16];
+        char name[24];
         snprintf(name, sizeof name, "topic-%d", i);
         fixture_topic(fixture, name, 200);
     }
