@@ -125,7 +125,7 @@ static bool flag_parse(int left, char *const argv[], struct flag *flag, struct e
 /* Applies all flags; with `only`, that row's alone. */
 static bool flags_apply(struct options *options, int argc, char *const argv[],
                         const struct option_row *only, struct error *error) {
-    struct flag flag;
+    struct flag flag = {0};
     for (int at = 1; at < argc; at += flag.taken) {
         if (strcmp(argv[at], "--help") == 0 || strcmp(argv[at], "-h") == 0) {
             options->help_wanted = true;

@@ -20,7 +20,7 @@ struct reading {
 
 static bool reading_fail(struct reading *reading, int line, const char *why) {
     char copy[200]; /* `why` may be the error's own text */
-    snprintf(copy, sizeof copy, "%s", why);
+    snprintf(copy, sizeof copy, "%.199s", why);
     return error_set(reading->error, EINVAL, "%s:%d: %s", reading->path, line, copy);
 }
 
