@@ -1,10 +1,18 @@
 /* One core of the broker: a thread with its ring, its storage, its copy of the catalog, its
  * connections and its share of the memory budget. Nothing here is touched by another thread, except
- * the ring's mailbox. */
+ * the ring's mailbox.
+ *
+ * What a round of the ring does here, after the callbacks of I/O, mail and timers:
+ *
+ *   starting hook   parked requests look again, queued requests begin (broker/request.h)
+ *   store's hook    what they appended is committed as one group
+ *   sending hook    answers leave, one send per connection; dead connections are freed
+ */
 #pragma once
 
 #include <pthread.h>
 
+#include "broker/admission.h"
 #include "config/options.h"
 #include "io/ring.h"
 #include "metadata/catalog.h"
@@ -12,6 +20,10 @@
 
 struct server;
 struct catalog_service;
+struct inflater;
+
+/* At most so many log lines about peers in so long; the rest is counted. */
+enum { PEER_LINES_MAX = 10, PEER_LINES_S = 10 };
 
 struct core {
     struct server *server; /* read-only after start */
@@ -21,15 +33,48 @@ struct core {
     struct store *store;
     struct catalog catalog;                  /* this core's copy */
     struct catalog_service *catalog_service; /* one for all cores (broker/catalog_service.h) */
-    const struct options *options;
+    const struct options *options;           /* the catalog's: as loaded, with broker configs */
+    struct inflater *inflater;
     struct list connections;
     uint32_t connection_count;
-    struct admission *admission; /* broker/admission.h: this core's memory budget */
+    struct admission admission; /* this core's memory budget */
     /* Producer ids of the block that this core holds: [next, end). */
     int64_t producer_id_next, producer_id_end;
+
+    /* The loop's own. */
+    struct round_hook starting, sending;
+    struct list ready;   /* struct connection: has requests that may begin */
+    struct list woken;   /* struct request: parked, and woken or out of time */
+    struct list touched; /* struct connection: has answers to send, or is to be freed */
+    struct mail nudge;   /* keeps the ring from sleeping on what a later hook has queued */
+    bool nudged;
+    /* The end (server.h). */
+    bool draining, reported;
+    struct timer drain_limit;
+    struct mail drain, drained, stop;
+    uint64_t said_ns; /* when the current stretch of log lines about peers began */
+    unsigned said, unsaid;
 };
+
+/* Before the thread: the catalog is empty, nothing runs. `options` must outlive the core. */
+void core_init(struct core *core, struct server *server, unsigned index,
+               const struct options *options);
+/* On the core's thread, with the ring that it made: opens the store on what was recovered, between
+ * the two hooks. */
+struct recovered;
+bool core_open(struct core *core, struct ring *ring, struct recovered *recovered,
+               struct error *error);
+/* Frees everything but the struct; the ring too. Nothing is in flight any more. */
+void core_deinit(struct core *core);
+
+/* The hooks call these in the same round, or the next one when they have passed already. */
+void core_touch(struct core *core, struct list *link);
+void core_make_ready(struct core *core, struct list *link);
+void core_wake(struct core *core, struct list *link);
 
 /* The core that runs a shard. */
 struct core *core_of_shard(struct server *server, uint16_t shard);
 /* Where catalog changes are made (shard 0). */
 struct core *core_of_catalog(struct server *server);
+/* Whether one more line about a peer may be logged now. */
+bool core_may_say(struct core *core);

@@ -1,0 +1,460 @@
+#include "broker/connection.h"
+
+#include <errno.h>
+
+#include "base/check.h"
+#include "base/clock.h"
+#include "base/say.h"
+#include "broker/core.h"
+#include "broker/request.h"
+#include "broker/server.h"
+
+static uint64_t now_of(const struct connection *connection) {
+    return ring_now_ns(connection->core->ring);
+}
+
+static bool is_sending(const struct connection *connection) {
+    return connection->send.state != IO_IDLE;
+}
+
+static bool is_waiting(const struct connection *connection) {
+    return list_is_linked(&connection->wait.link);
+}
+
+/* --- time --- */
+
+static uint64_t after_ms(uint64_t from_ns, int64_t ms) {
+    return ms < (int64_t)(INT64_MAX / NS_PER_MS) ? from_ns + (uint64_t)ms * NS_PER_MS : UINT64_MAX;
+}
+
+static uint64_t earlier(uint64_t a, uint64_t b) { return a < b ? a : b; }
+
+static bool frame_has_begun(const struct connection *connection) {
+    return connection->arriving || (connection->prefix_len > 0 && !is_waiting(connection));
+}
+
+/* When the connection is to end unless something happens; UINT64_MAX: not by itself. */
+static uint64_t connection_deadline(const struct connection *connection) {
+    const struct options *options = connection->core->options;
+    uint64_t deadline = UINT64_MAX;
+    if (is_sending(connection))
+        deadline = after_ms(connection->send_ns, 2 * options->request_progress_ms);
+    if (frame_has_begun(connection))
+        deadline = earlier(deadline, after_ms(connection->frame_ns, options->request_progress_ms));
+    if (connection->request_count == 0 && !is_waiting(connection))
+        deadline = earlier(deadline, after_ms(connection->active_ns, options->connection_idle_ms));
+    return deadline;
+}
+
+static void connection_watch(struct connection *connection) {
+    if (connection->state == CONNECTION_CLOSING) return;
+    uint64_t deadline = connection_deadline(connection);
+    struct timer *timer = &connection->timer;
+    if (timer_is_armed(timer) ? deadline < timer->node.key : deadline != UINT64_MAX)
+        timer_arm(connection->core->ring, timer, deadline);
+}
+
+static void connection_time(struct timer *timer) {
+    struct connection *connection = container_of(timer, struct connection, timer);
+    if (connection_deadline(connection) > now_of(connection)) {
+        connection_watch(connection);
+        return;
+    }
+    if (is_sending(connection))
+        connection_abort(connection, "its answers are not taken");
+    else if (frame_has_begun(connection))
+        connection_abort(connection, "a request has begun and did not arrive");
+    else
+        connection_abort(connection, NULL);
+}
+
+/* --- requests --- */
+
+static bool may_start(const struct connection *connection, const struct request *request) {
+    if (connection->in_flight == 0) return true;
+    return request->class == ADMIT_PRODUCE && connection->in_flight_other == 0;
+}
+
+void connection_start(struct connection *connection) {
+    while (connection->unstarted != &connection->requests) {
+        struct request *request = list_entry(connection->unstarted, struct request, link);
+        if (!may_start(connection, request)) return;
+        connection->unstarted = request->link.next;
+        connection->in_flight++;
+        if (request->class != ADMIT_PRODUCE) connection->in_flight_other++;
+        request->started = true;
+        request_dispatch(request);
+    }
+}
+
+void connection_answered(struct connection *connection, struct request *request) {
+    check(request->started && request->answered && connection->in_flight > 0);
+    connection->in_flight--;
+    if (request->class != ADMIT_PRODUCE) connection->in_flight_other--;
+    core_touch(connection->core, &connection->touched);
+    core_make_ready(connection->core, &connection->ready);
+}
+
+static void connection_queue(struct connection *connection, struct request *request) {
+    if (connection->unstarted == &connection->requests) connection->unstarted = &request->link;
+    list_append(&connection->requests, &request->link);
+    connection->request_count++;
+    core_make_ready(connection->core, &connection->ready);
+}
+
+/* Those that have not begun, when the connection is to end. */
+static void connection_forget_unstarted(struct connection *connection) {
+    while (connection->unstarted != &connection->requests) {
+        struct request *request = list_entry(connection->unstarted, struct request, link);
+        connection->unstarted = request->link.next;
+        list_remove(&request->link);
+        connection->request_count--;
+        request_free(request);
+    }
+}
+
+static void connection_hurry(struct connection *connection) {
+    list_each(node, &connection->requests) {
+        struct request *request = list_entry(node, struct request, link);
+        if (request->started && !request->answered) request_hurry(request);
+    }
+}
+
+/* --- frames --- */
+
+static uint32_t frame_limit(const struct connection *connection) {
+    const struct core *core = connection->core;
+    int64_t limit = core->options->frame_bytes_max;
+    if (!connection->greeted && core->options->frame_bytes_max_unauthenticated < limit)
+        limit = core->options->frame_bytes_max_unauthenticated;
+    return (uint32_t)limit;
+}
+
+/* The memory is granted: the frame may come in. */
+static void connection_admit(struct connection *connection, uint32_t length,
+                             enum admission_class class) {
+    struct request *request = request_new(connection, length, class);
+    size_t known = FRAME_PREFIX_SIZE - FRAME_LENGTH_SIZE;
+    memcpy(request->frame, connection->prefix + FRAME_LENGTH_SIZE, known);
+    connection->arriving = request;
+    connection->arrived = known;
+    connection->prefix_len = 0;
+    connection->frame_ns = now_of(connection);
+}
+
+/* Called while another request gives its memory back: parsing goes on in connection_flush(). */
+static void connection_granted(struct admission_wait *wait) {
+    struct connection *connection = container_of(wait, struct connection, wait);
+    connection_admit(connection, load_u32(connection->prefix), wait->class);
+    core_touch(connection->core, &connection->touched);
+}
+
+static bool connection_ask(struct connection *connection, const struct frame_prefix *prefix) {
+    struct admission *admission = &connection->core->admission;
+    enum admission_class class = prefix->api_key == API_PRODUCE ? ADMIT_PRODUCE : ADMIT_OTHER;
+    size_t cost = request_cost(prefix->length);
+    if (cost > admission_limit(admission, class)) {
+        connection_abort(connection, "a request is larger than the memory budget (memory)");
+        return false;
+    }
+    if (admission_take(admission, class, cost)) {
+        connection_admit(connection, prefix->length, class);
+        return true;
+    }
+    connection->wait.class = class;
+    connection->wait.bytes = cost;
+    admission_queue(admission, &connection->wait);
+    return false;
+}
+
+static size_t take(struct bytes *in, void *to, size_t len) {
+    if (len > in->len) len = in->len;
+    memcpy(to, in->at, len);
+    in->at += len;
+    in->len -= len;
+    return len;
+}
+
+/* False when parsing cannot go on for now, or at all. */
+static bool connection_take_prefix(struct connection *connection, struct bytes *in) {
+    if (connection->prefix_len == 0) connection->frame_ns = now_of(connection);
+    connection->prefix_len += (uint8_t)take(in, connection->prefix + connection->prefix_len,
+                                            FRAME_PREFIX_SIZE - connection->prefix_len);
+    struct bytes known = bytes_make(connection->prefix, connection->prefix_len);
+    struct frame_prefix prefix;
+    struct error error;
+    switch (frame_peek(known, frame_limit(connection), &prefix, &error)) {
+        case FRAME_PARTIAL: return false;
+        case FRAME_BAD: connection_abort(connection, error.text); return false;
+        case FRAME_READY: break;
+    }
+    return connection_ask(connection, &prefix);
+}
+
+static void connection_complete_frame(struct connection *connection) {
+    struct request *request = connection->arriving;
+    connection->arriving = NULL;
+    if (load_i16(request->frame) == API_API_VERSIONS) connection->greeted = true;
+    connection_queue(connection, request);
+}
+
+static bool is_full(const struct connection *connection) {
+    return connection->request_count >= connection->core->options->in_flight_max;
+}
+
+static void connection_parse(struct connection *connection, struct bytes *in) {
+    while (connection->state == CONNECTION_OPEN && in->len > 0 && !is_waiting(connection)) {
+        struct request *request = connection->arriving;
+        if (!request) {
+            if (is_full(connection) || !connection_take_prefix(connection, in)) return;
+            continue;
+        }
+        connection->arrived += take(in, request->frame + connection->arrived,
+                                    request->frame_size - connection->arrived);
+        if (connection->arrived == request->frame_size) connection_complete_frame(connection);
+    }
+}
+
+static void connection_parse_held(struct connection *connection) {
+    struct byte_buffer *held = &connection->held;
+    struct bytes rest = bytes_make(held->at + connection->held_at, held->len - connection->held_at);
+    if (held->len == 0 || connection->receive.state != IO_IDLE) return;
+    connection_parse(connection, &rest);
+    connection->held_at = held->len - rest.len;
+    if (rest.len > 0) return;
+    byte_buffer_deinit(held);
+    connection->held_at = 0;
+}
+
+/* --- reading --- */
+
+static void connection_read(struct connection *connection);
+
+static void connection_drop_arriving(struct connection *connection) {
+    if (connection->arriving) request_free(connection->arriving);
+    connection->arriving = NULL;
+}
+
+/* The rest of a frame lies in its buffer, or the stream has ended before. */
+static void connection_received_rest(struct io_op *op) {
+    struct connection *connection = container_of(op, struct connection, receive);
+    core_touch(connection->core, &connection->touched);
+    size_t missing = connection->arriving->frame_size - connection->arrived;
+    if (connection->state != CONNECTION_OPEN || op->result < (int64_t)missing) {
+        connection_drop_arriving(connection);
+        connection_drain(connection);
+        return;
+    }
+    connection->active_ns = now_of(connection);
+    connection_complete_frame(connection);
+    connection_read(connection);
+}
+
+static void connection_received(struct io_op *op) {
+    struct connection *connection = container_of(op, struct connection, receive);
+    core_touch(connection->core, &connection->touched);
+    if (connection->state != CONNECTION_OPEN) return;
+    if (op->result <= 0) {
+        connection_drain(connection);
+        return;
+    }
+    connection->active_ns = now_of(connection);
+    struct bytes in = op->received;
+    connection_parse(connection, &in);
+    if (connection->state == CONNECTION_OPEN && in.len > 0)
+        byte_buffer_append(&connection->held, in);
+    connection_read(connection);
+}
+
+/* Goes on reading unless something has to happen first. */
+static void connection_read(struct connection *connection) {
+    struct ring *ring = connection->core->ring;
+    struct io_op *op = &connection->receive;
+    connection_watch(connection);
+    if (connection->state != CONNECTION_OPEN || op->state != IO_IDLE) return;
+    struct request *request = connection->arriving;
+    if (request) {
+        op->done = connection_received_rest;
+        ring_receive_into(ring, op, connection->fd, request->frame + connection->arrived,
+                          request->frame_size - connection->arrived);
+    } else if (connection->held.len == 0 && !is_waiting(connection) && !is_full(connection)) {
+        op->done = connection_received;
+        ring_receive(ring, op, connection->fd);
+    }
+}
+
+/* --- sending --- */
+
+static void connection_add_pieces(struct connection *connection, const struct wire_output *output) {
+    size_t count = connection->piece_count + output->count;
+    if (count > SEND_PIECES_FEW) {
+        bool is_first = connection->pieces == connection->few;
+        struct iovec *more =
+            memory_resize(is_first ? NULL : connection->pieces, count * sizeof *more);
+        if (is_first) memcpy(more, connection->few, connection->piece_count * sizeof *more);
+        connection->pieces = more;
+    }
+    for (uint32_t i = 0; i < output->count; i++)
+        connection->pieces[connection->piece_count++] =
+            (struct iovec){(void *)output->pieces[i].at, output->pieces[i].len};
+}
+
+static void connection_drop_pieces(struct connection *connection) {
+    if (connection->pieces != connection->few) free(connection->pieces);
+    connection->pieces = connection->few;
+    connection->piece_count = connection->piece_next = 0;
+}
+
+/* As many pieces as make a fair send: large answers go in steps, so that progress is seen. */
+static void connection_send_next(struct connection *connection) {
+    size_t from = connection->piece_next, to = from, bytes = 0;
+    while (to < connection->piece_count && to - from < SEND_PIECES_MAX && bytes < SEND_BYTES)
+        bytes += connection->pieces[to++].iov_len;
+    connection->piece_next = to;
+    connection->send_ns = now_of(connection);
+    ring_send(connection->core->ring, &connection->send, connection->fd, connection->pieces + from,
+              (int)(to - from));
+}
+
+static void connection_free_sent(struct connection *connection) {
+    for (struct list *node; (node = list_first(&connection->sent));) {
+        list_remove(node);
+        connection->request_count--;
+        request_free(list_entry(node, struct request, link));
+    }
+}
+
+static void connection_send_done(struct io_op *op) {
+    struct connection *connection = container_of(op, struct connection, send);
+    core_touch(connection->core, &connection->touched);
+    bool failed = op->result < 0;
+    if (failed && connection->state != CONNECTION_CLOSING) connection_abort(connection, NULL);
+    connection->active_ns = now_of(connection);
+    if (!failed && connection->piece_next < connection->piece_count &&
+        connection->state != CONNECTION_CLOSING) {
+        connection_send_next(connection);
+        return;
+    }
+    connection_drop_pieces(connection);
+    connection_free_sent(connection);
+}
+
+/* Takes answered requests off the front. True when the connection is to end behind them. */
+static bool connection_gather(struct connection *connection) {
+    for (struct list *node; (node = list_first(&connection->requests));) {
+        struct request *request = list_entry(node, struct request, link);
+        if (!request->answered) return false;
+        if (request->closes) return true;
+        list_remove(node);
+        list_append(&connection->sent, node);
+        if (!request->silent) connection_add_pieces(connection, &request->output);
+    }
+    return false;
+}
+
+/* --- the end --- */
+
+static void connection_free(struct connection *connection) {
+    struct core *core = connection->core;
+    list_remove(&connection->link);
+    list_remove(&connection->ready);
+    list_remove(&connection->touched);
+    timer_cancel(core->ring, &connection->timer);
+    byte_buffer_deinit(&connection->held);
+    ring_close(core->ring, connection->fd);
+    ticket_return(connection->ticket);
+    core->connection_count--;
+    free(connection);
+    core_check_drained(core);
+}
+
+/* What is answered need not be sent any more; what is not is still somebody's. */
+static void connection_close_step(struct connection *connection) {
+    if (is_sending(connection) || connection->receive.state != IO_IDLE) return;
+    connection_free_sent(connection);
+    for (struct list *node; (node = list_first(&connection->requests));) {
+        struct request *request = list_entry(node, struct request, link);
+        if (!request->answered) return;
+        list_remove(node);
+        request_free(request);
+    }
+    connection_free(connection);
+}
+
+static void connection_answer(struct connection *connection) {
+    if (is_sending(connection)) return;
+    bool ends = connection_gather(connection);
+    if (connection->piece_count > 0) {
+        connection_send_next(connection);
+        return;
+    }
+    connection_free_sent(connection); /* silent ones */
+    bool all = list_is_empty(&connection->requests) && !connection->arriving;
+    if (ends || (connection->state == CONNECTION_DRAINING && all))
+        connection_abort(connection, NULL);
+}
+
+void connection_flush(struct connection *connection) {
+    if (connection->state == CONNECTION_CLOSING) {
+        connection_close_step(connection);
+        return;
+    }
+    connection_answer(connection);
+    connection_parse_held(connection);
+    connection_read(connection);
+}
+
+static void connection_stop_reading(struct connection *connection) {
+    ring_cancel(connection->core->ring, &connection->receive);
+    admission_cancel(&connection->core->admission, &connection->wait);
+    connection->prefix_len = 0;
+    byte_buffer_deinit(&connection->held);
+    connection->held_at = 0;
+    if (connection->receive.state == IO_IDLE) connection_drop_arriving(connection);
+}
+
+void connection_drain(struct connection *connection) {
+    if (connection->state != CONNECTION_OPEN) return;
+    connection->state = CONNECTION_DRAINING;
+    connection_stop_reading(connection);
+    connection_hurry(connection);
+    core_touch(connection->core, &connection->touched);
+}
+
+void connection_abort(struct connection *connection, const char *why) {
+    struct core *core = connection->core;
+    if (connection->state == CONNECTION_CLOSING) return;
+    if (why && core_may_say(core))
+        say_info("closed the connection of %s: %s", connection->ticket->peer, why);
+    connection->state = CONNECTION_CLOSING;
+    connection_stop_reading(connection);
+    ring_shutdown(core->ring, connection->fd);
+    timer_cancel(core->ring, &connection->timer);
+    connection_forget_unstarted(connection);
+    connection_hurry(connection);
+    core_touch(core, &connection->touched);
+}
+
+void connection_new(struct core *core, struct ticket *ticket) {
+    struct connection *connection = new_zero(struct connection);
+    connection->core = core;
+    connection->ticket = ticket;
+    connection->fd = ticket->fd;
+    list_init(&connection->link);
+    list_init(&connection->ready);
+    list_init(&connection->touched);
+    list_init(&connection->wait.link);
+    list_init(&connection->requests);
+    list_init(&connection->produce_order);
+    list_init(&connection->sent);
+    connection->unstarted = &connection->requests;
+    connection->wait.granted = connection_granted;
+    connection->send.done = connection_send_done;
+    connection->timer.fire = connection_time;
+    connection->pieces = connection->few;
+    connection->active_ns = now_of(connection);
+    list_append(&core->connections, &connection->link);
+    core->connection_count++;
+    connection_read(connection);
+    if (core->draining) connection_drain(connection);
+}

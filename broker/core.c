@@ -1,0 +1,115 @@
+#include "broker/core.h"
+
+#include "base/check.h"
+#include "base/clock.h"
+#include "base/say.h"
+#include "broker/connection.h"
+#include "broker/request.h"
+#include "broker/server.h"
+#include "protocol/compress.h"
+
+/* --- what hooks do --- */
+
+void core_touch(struct core *core, struct list *link) {
+    if (!list_is_linked(link)) list_append(&core->touched, link);
+}
+
+void core_make_ready(struct core *core, struct list *link) {
+    if (!list_is_linked(link)) list_append(&core->ready, link);
+}
+
+void core_wake(struct core *core, struct list *link) {
+    if (!list_is_linked(link)) list_append(&core->woken, link);
+}
+
+/* Only what is there now: a handler that wakes itself must not keep the round from ending. */
+static void core_starting(struct round_hook *hook) {
+    struct core *core = container_of(hook, struct core, starting);
+    struct list due;
+    list_init(&due);
+    list_move_all(&due, &core->woken);
+    for (struct list *node; (node = list_first(&due));) {
+        list_remove(node);
+        request_look(list_entry(node, struct request, woken));
+    }
+    list_move_all(&due, &core->ready);
+    for (struct list *node; (node = list_first(&due));) {
+        list_remove(node);
+        connection_start(list_entry(node, struct connection, ready));
+    }
+}
+
+static void core_nudged(struct mail *mail) {
+    container_of(mail, struct core, nudge)->nudged = false;
+}
+
+static void core_sending(struct round_hook *hook) {
+    struct core *core = container_of(hook, struct core, sending);
+    for (struct list *node; (node = list_first(&core->touched));) {
+        list_remove(node);
+        connection_flush(list_entry(node, struct connection, touched));
+    }
+    bool is_late = !list_is_empty(&core->ready) || !list_is_empty(&core->woken);
+    if (!is_late || core->nudged) return;
+    core->nudged = true;
+    core->nudge.deliver = core_nudged;
+    ring_post(core->ring, &core->nudge);
+}
+
+/* --- life --- */
+
+void core_init(struct core *core, struct server *server, unsigned index,
+               const struct options *options) {
+    *core = (struct core){.server = server, .index = index};
+    catalog_init(&core->catalog, options);
+    core->options = core->catalog.options;
+    list_init(&core->connections);
+    list_init(&core->ready);
+    list_init(&core->woken);
+    list_init(&core->touched);
+}
+
+bool core_open(struct core *core, struct ring *ring, struct recovered *recovered,
+               struct error *error) {
+    struct server *server = core->server;
+    core->ring = ring;
+    core->inflater = inflater_new();
+    admission_init(&core->admission, server->request_bytes / server->core_count);
+    core->starting.run = core_starting;
+    core->sending.run = core_sending;
+    ring_hook(ring, &core->starting);
+    core->store = store_new(ring, &server->directory, &server->store_options, core->index,
+                            server->core_count, recovered, error);
+    ring_hook(ring, &core->sending);
+    return core->store != NULL;
+}
+
+void core_deinit(struct core *core) {
+    if (core->store) store_free(core->store);
+    if (core->ring) ring_free(core->ring);
+    if (core->inflater) inflater_free(core->inflater);
+    catalog_deinit(&core->catalog);
+}
+
+struct core *core_of_shard(struct server *server, uint16_t shard) {
+    return &server->cores[shard % server->core_count];
+}
+
+struct core *core_of_catalog(struct server *server) {
+    return core_of_shard(server, CATALOG_SHARD);
+}
+
+/* --- log lines about peers --- */
+
+bool core_may_say(struct core *core) {
+    uint64_t now_ns = ring_now_ns(core->ring);
+    if (core->said_ns == 0 || now_ns - core->said_ns > PEER_LINES_S * NS_PER_S) {
+        if (core->unsaid > 0)
+            say_info("%u more lines about connections were left out", core->unsaid);
+        core->said_ns = now_ns;
+        core->said = core->unsaid = 0;
+    }
+    if (core->said++ < PEER_LINES_MAX) return true;
+    core->unsaid++;
+    return false;
+}

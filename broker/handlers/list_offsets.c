@@ -1,0 +1,149 @@
+/* ListOffsets: the offset at a time, or at one of the marks. What a single node without tiered
+ * storage answers to the marks of that: the earliest local offset is the earliest one; there is
+ * neither a latest tiered one nor one that waits for upload (KIP-405, KIP-1005, KIP-1023). */
+#include "protocol/list_offsets.h"
+
+#include "broker/handlers/handlers.h"
+#include "broker/handlers/part.h"
+#include "storage/partition.h"
+
+enum {
+    MARK_LATEST = -1,
+    MARK_EARLIEST = -2,
+    MARK_MAX_TIMESTAMP = -3,
+    MARK_EARLIEST_LOCAL = -4,
+    MARK_LATEST_TIERED = -5,
+    MARK_EARLIEST_PENDING_UPLOAD = -6,
+};
+
+struct offset_part {
+    struct part part;
+    const struct list_offsets_request_list_offsets_partition *wanted;
+    struct list_offsets_response_list_offsets_partition_response *found;
+    struct lookup lookup;
+};
+
+struct list_offsets {
+    struct parts parts;
+    struct list_offsets_response *response;
+    struct offset_part *items;
+    int32_t count;
+};
+
+/* The first version that knows the mark; -1: it is none. */
+static int mark_version(int64_t timestamp) {
+    switch (timestamp) {
+        case MARK_LATEST:
+        case MARK_EARLIEST: return 1;
+        case MARK_MAX_TIMESTAMP: return 7;
+        case MARK_EARLIEST_LOCAL: return 8;
+        case MARK_LATEST_TIERED: return 9;
+        case MARK_EARLIEST_PENDING_UPLOAD: return 11;
+        default: return timestamp >= 0 ? 1 : INT16_MAX;
+    }
+}
+
+static void part_found(struct offset_part *item, int64_t timestamp, int64_t offset,
+                       int32_t leader_epoch) {
+    item->found->timestamp = timestamp;
+    item->found->offset = offset;
+    item->found->leader_epoch = offset >= 0 ? leader_epoch : -1;
+}
+
+static void lookup_finish(struct offset_part *item) {
+    const struct lookup *lookup = &item->lookup;
+    if (lookup->code == ERROR_NONE)
+        part_found(item, lookup->offset < 0 ? -1 : lookup->found_timestamp_ms, lookup->offset,
+                   lookup->leader_epoch);
+    part_finish(&item->part, lookup->code);
+}
+
+static void lookup_done(struct lookup *lookup) {
+    lookup_finish(container_of(lookup, struct offset_part, lookup));
+}
+
+static void part_look_up(struct offset_part *item, struct partition *partition) {
+    int64_t timestamp = item->wanted->timestamp;
+    item->lookup.timestamp_ms = timestamp == MARK_MAX_TIMESTAMP ? LOOKUP_MAX_TIMESTAMP : timestamp;
+    item->lookup.done = lookup_done;
+    if (partition_lookup(partition, &item->lookup)) lookup_finish(item);
+}
+
+static void part_run(struct part *part, struct partition *partition) {
+    struct offset_part *item = container_of(part, struct offset_part, part);
+    struct partition_view view;
+    partition_look(partition, -1, item->wanted->current_leader_epoch, &view);
+    int64_t timestamp = item->wanted->timestamp;
+    if (view.code != ERROR_NONE) {
+        part_finish(part, view.code);
+        return;
+    }
+    if (timestamp >= 0 || timestamp == MARK_MAX_TIMESTAMP) {
+        part_look_up(item, partition);
+        return;
+    }
+    /* The last stable offset is the high watermark: no transaction is open. */
+    if (timestamp == MARK_LATEST)
+        part_found(item, -1, view.last_stable_offset, view.leader_epoch);
+    else if (timestamp == MARK_EARLIEST || timestamp == MARK_EARLIEST_LOCAL)
+        part_found(item, -1, view.log_start_offset, view.leader_epoch);
+    part_finish(part, ERROR_NONE);
+}
+
+static void done(struct request *request) {
+    struct list_offsets *state = request->state;
+    for (int32_t i = 0; i < state->count; i++)
+        state->items[i].found->error_code = (int16_t)state->items[i].part.code;
+    request_answer(request, state->response);
+}
+
+static int32_t count_partitions(const struct list_offsets_request *body) {
+    int32_t count = 0;
+    for (int32_t i = 0; i < body->topics_count; i++) count += body->topics[i].partitions_count;
+    return count;
+}
+
+/* The topic's part of the answer, and its items. */
+static void prepare_topic(struct request *request, struct list_offsets *state,
+                          const struct list_offsets_request_list_offsets_topic *topic,
+                          struct list_offsets_response_list_offsets_topic_response *to) {
+    const struct catalog_topic *known = catalog_find_topic(&request->core->catalog, topic->name);
+    to->name = topic->name;
+    to->partitions_count = topic->partitions_count;
+    to->partitions =
+        arena_array(&request->arena, struct list_offsets_response_list_offsets_partition_response,
+                    (size_t)topic->partitions_count);
+    for (int32_t i = 0; i < topic->partitions_count; i++) {
+        struct offset_part *item = &state->items[state->count++];
+        item->wanted = &topic->partitions[i];
+        item->found = &to->partitions[i];
+        item->found->partition_index = item->wanted->partition_index;
+        part_found(item, -1, -1, -1);
+        if (mark_version(item->wanted->timestamp) > request->version)
+            item->part.code = ERROR_UNSUPPORTED_VERSION;
+        else
+            part_find(&item->part, known, item->wanted->partition_index,
+                      ERROR_UNKNOWN_TOPIC_OR_PARTITION);
+    }
+}
+
+static void start(struct request *request) {
+    const struct list_offsets_request *body = request->body;
+    struct list_offsets *state = arena_new(&request->arena, struct list_offsets);
+    request->state = state;
+    state->response = request_response(request);
+    state->items = arena_array(&request->arena, struct offset_part, (size_t)count_partitions(body));
+    state->response->topics_count = body->topics_count;
+    state->response->topics =
+        arena_array(&request->arena, struct list_offsets_response_list_offsets_topic_response,
+                    (size_t)body->topics_count);
+    for (int32_t i = 0; i < body->topics_count; i++)
+        prepare_topic(request, state, &body->topics[i], &state->response->topics[i]);
+    parts_begin(&state->parts, request, done);
+    for (int32_t i = 0; i < state->count; i++)
+        if (state->items[i].part.code == ERROR_NONE)
+            part_send(&state->parts, &state->items[i].part, part_run);
+    parts_end(&state->parts);
+}
+
+const struct handler list_offsets_handler = {.key = API_LIST_OFFSETS, .start = start};

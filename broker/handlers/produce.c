@@ -1,0 +1,294 @@
+/* Produce. The parts of a request are validated on the connection's core (batches that inflate to
+ * much, on a worker), go to the shards that own their partitions, and come back when they are
+ * durable or refused:
+ *
+ *   start ─► validate ─┬────────────────────────────► leave ─► append on the shard ─► answer
+ *                      └─► worker: large batches ──────┘
+ *
+ * Requests of one connection overlap, but their parts leave in request order: one that waits for a
+ * worker holds back those behind it, because an idempotent producer's batches must arrive in
+ * sequence. acks=1 and acks=all are the same, durable and in order; acks=0 gets no answer, and an
+ * error ends the connection, as Kafka does. */
+#include "protocol/produce.h"
+
+#include "base/clock.h"
+#include "broker/connection.h"
+#include "broker/handlers/handlers.h"
+#include "broker/handlers/part.h"
+#include "storage/partition.h"
+#include "storage/validate.h"
+
+enum { INFLATE_HERE_BYTES = 64 << 10 }; /* compressed; larger ones go to a worker */
+
+struct produce_part {
+    struct part part;
+    struct bytes batch;
+    struct produce_response_partition_produce_response *out;
+    struct validate_rules rules;
+    struct validate_result result;
+    struct append append;
+    bool is_large;
+};
+
+struct produce {
+    struct parts parts;
+    struct produce_response *response;
+    struct produce_part *items;
+    int32_t count;
+    bool validated;
+    struct work work; /* of the large ones */
+    int64_t now_ms;
+};
+
+/* --- validation --- */
+
+static void validate_rules_fill(struct validate_rules *rules, const struct topic_config *config,
+                                const struct request *request) {
+    const struct options *options = request->core->options;
+    *rules = (struct validate_rules){
+        .message_bytes_max = config->message_bytes_max,
+        .compacted = config->cleanup_compact,
+        .append_time = config->append_time,
+        .timestamp_before_ms_max = config->timestamp_before_ms_max,
+        .timestamp_after_ms_max = config->timestamp_after_ms_max,
+        .decompressed_bytes_max = (size_t)options->decompressed_bytes_max,
+        .ratio_max = (uint32_t)options->decompression_ratio_max,
+        .produce_version = request->version,
+    };
+}
+
+static struct validate_context context_of(struct request *request, struct produce_part *item,
+                                          struct inflater *inflater) {
+    struct produce *state = request->state;
+    return (struct validate_context){.rules = &item->rules,
+                                     .now_ms = state->now_ms,
+                                     .inflater = inflater,
+                                     .arena = &request->arena};
+}
+
+/* No transaction can have begun here (init_producer_id.c), so a batch of one is a stray. */
+static void refuse_transactional(struct produce_part *item) {
+    if (item->result.code != ERROR_NONE || !batch_transactional(&item->result.header)) return;
+    item->result.code = ERROR_INVALID_TXN_STATE;
+    item->result.error_message = BYTES_OF("this broker does not serve transactions");
+}
+
+static void part_validated(struct produce_part *item) {
+    refuse_transactional(item);
+    if (item->result.code == ERROR_NONE)
+        validate_correct((uint8_t *)item->batch.at, &item->rules, &item->result);
+    item->part.code = item->result.code;
+}
+
+static void part_validate(struct request *request, struct produce_part *item) {
+    struct validate_context context = context_of(request, item, request->core->inflater);
+    validate_header(item->batch, &context, &item->result);
+    if (item->result.code == ERROR_NONE) {
+        item->is_large = validate_inflate_size(&item->result.header) > INFLATE_HERE_BYTES;
+        if (item->is_large) return;
+        validate_records(item->batch, &context, &item->result);
+    }
+    part_validated(item);
+}
+
+/* On a worker, while the request's core leaves the request alone. */
+static void work_validate(struct work *work) {
+    struct produce *state = container_of(work, struct produce, work);
+    struct request *request = state->parts.request;
+    struct inflater *inflater = inflater_new();
+    for (int32_t i = 0; i < state->count; i++) {
+        struct produce_part *item = &state->items[i];
+        if (!item->is_large) continue;
+        struct validate_context context = context_of(request, item, inflater);
+        validate_records(item->batch, &context, &item->result);
+        part_validated(item);
+    }
+    inflater_free(inflater);
+}
+
+/* --- on the shard --- */
+
+static void append_finish(struct produce_part *item) {
+    part_finish(&item->part, item->append.code);
+}
+
+static void append_done(struct append *append) {
+    append_finish(container_of(append, struct produce_part, append));
+}
+
+static void part_append(struct part *part, struct partition *partition) {
+    struct produce_part *item = container_of(part, struct produce_part, part);
+    item->append.batch = item->batch;
+    item->append.header = item->result.header;
+    item->append.append_time_ms =
+        item->rules.append_time ? ring_wall_ms(part->errand.there->ring) : -1;
+    item->append.done = append_done;
+    if (partition_append(partition, &item->append) == APPEND_REFUSED) append_finish(item);
+}
+
+/* --- the answer --- */
+
+static void fill_errors(struct request *request, struct produce_part *item) {
+    const struct validate_result *result = &item->result;
+    struct bytes message = result->error_message;
+    if (bytes_is_null(message)) message = bytes_of_text(error_code_message(item->out->error_code));
+    item->out->error_message = message;
+    if (result->record_error_count == 0) return;
+    item->out->record_errors_count = (int32_t)result->record_error_count;
+    item->out->record_errors =
+        arena_array(&request->arena, struct produce_response_batch_index_and_error_message,
+                    result->record_error_count);
+    for (size_t i = 0; i < result->record_error_count; i++)
+        item->out->record_errors[i] = (struct produce_response_batch_index_and_error_message){
+            .batch_index = result->record_errors[i].batch_index,
+            .batch_index_error_message = result->record_errors[i].text,
+        };
+}
+
+static void fill_part(struct request *request, struct produce_part *item) {
+    item->out->error_code = (int16_t)item->part.code;
+    if (item->part.code != ERROR_NONE) {
+        fill_errors(request, item);
+        return;
+    }
+    item->out->base_offset = item->append.base_offset;
+    item->out->log_append_time_ms = item->append.timestamp_ms;
+    item->out->log_start_offset = item->append.log_start_offset;
+}
+
+static void done(struct request *request) {
+    struct produce *state = request->state;
+    const struct produce_request *body = request->body;
+    bool failed = false;
+    for (int32_t i = 0; i < state->count; i++) {
+        fill_part(request, &state->items[i]);
+        if (state->items[i].part.code != ERROR_NONE) failed = true;
+    }
+    if (body->acks == 0)
+        request_answer_silently(request, failed);
+    else
+        request_answer(request, state->response);
+}
+
+/* --- in order --- */
+
+static void leave(struct request *request) {
+    struct produce *state = request->state;
+    parts_begin(&state->parts, request, done);
+    for (int32_t i = 0; i < state->count; i++)
+        if (state->items[i].part.code == ERROR_NONE)
+            part_send(&state->parts, &state->items[i].part, part_append);
+    parts_end(&state->parts);
+}
+
+static void leave_in_order(struct connection *connection) {
+    for (struct list *node; (node = list_first(&connection->produce_order));) {
+        struct request *request = list_entry(node, struct request, produce_order);
+        if (!((struct produce *)request->state)->validated) return;
+        list_remove(node);
+        leave(request);
+    }
+}
+
+static void validated(struct request *request) {
+    ((struct produce *)request->state)->validated = true;
+    leave_in_order(request->connection);
+}
+
+static void work_done(struct work *work) {
+    validated(container_of(work, struct produce, work)->parts.request);
+}
+
+/* --- the beginning --- */
+
+static enum error_code acks_code(int16_t acks) {
+    return acks >= -1 && acks <= 1 ? ERROR_NONE : ERROR_INVALID_REQUIRED_ACKS;
+}
+
+static void prepare_part(struct request *request, struct produce_part *item,
+                         const struct catalog_topic *topic) {
+    const struct produce_request *body = request->body;
+    enum error_code missing =
+        request->version >= 13 ? ERROR_UNKNOWN_TOPIC_ID : ERROR_UNKNOWN_TOPIC_OR_PARTITION;
+    item->append.deadline_ns =
+        request->started_ns + (body->timeout_ms > 0 ? (uint64_t)body->timeout_ms : 0) * NS_PER_MS;
+    list_init(&item->append.link);
+    if (acks_code(body->acks) != ERROR_NONE) {
+        item->part.code = acks_code(body->acks);
+    } else if (!part_find(&item->part, topic, item->out->index, missing)) {
+        return;
+    } else if (topic->internal) {
+        item->part.code = ERROR_INVALID_TOPIC_EXCEPTION;
+    } else {
+        validate_rules_fill(&item->rules, &topic->effective, request);
+        part_validate(request, item);
+    }
+}
+
+static void prepare_topic(struct request *request,
+                          const struct produce_request_topic_produce_data *topic,
+                          struct produce_response_topic_produce_response *to) {
+    struct produce *state = request->state;
+    const struct catalog *catalog = &request->core->catalog;
+    const struct catalog_topic *known = request->version >= 13
+                                            ? catalog_find_topic_id(catalog, &topic->topic_id)
+                                            : catalog_find_topic(catalog, topic->name);
+    to->name = topic->name;
+    to->topic_id = topic->topic_id;
+    to->partition_responses_count = topic->partition_data_count;
+    to->partition_responses =
+        arena_array(&request->arena, struct produce_response_partition_produce_response,
+                    (size_t)topic->partition_data_count);
+    for (int32_t i = 0; i < topic->partition_data_count; i++) {
+        struct produce_part *item = &state->items[state->count++];
+        item->batch = topic->partition_data[i].records;
+        item->out = &to->partition_responses[i];
+        *item->out = (struct produce_response_partition_produce_response){
+            .index = topic->partition_data[i].index,
+            .base_offset = -1,
+            .log_append_time_ms = -1,
+            .log_start_offset = -1,
+            .current_leader = {.leader_id = -1, .leader_epoch = -1},
+        };
+        prepare_part(request, item, known);
+    }
+}
+
+static size_t count_partitions(const struct produce_request *body) {
+    size_t count = 0;
+    for (int32_t i = 0; i < body->topic_data_count; i++)
+        count += (size_t)body->topic_data[i].partition_data_count;
+    return count;
+}
+
+static bool has_large(const struct produce *state) {
+    for (int32_t i = 0; i < state->count; i++)
+        if (state->items[i].is_large) return true;
+    return false;
+}
+
+static void start(struct request *request) {
+    const struct produce_request *body = request->body;
+    struct produce *state = arena_new(&request->arena, struct produce);
+    request->state = state;
+    state->parts.request = request;
+    state->now_ms = ring_wall_ms(request->core->ring);
+    state->response = request_response(request);
+    state->items = arena_array(&request->arena, struct produce_part, count_partitions(body));
+    state->response->responses_count = body->topic_data_count;
+    state->response->responses =
+        arena_array(&request->arena, struct produce_response_topic_produce_response,
+                    (size_t)body->topic_data_count);
+    for (int32_t i = 0; i < body->topic_data_count; i++)
+        prepare_topic(request, &body->topic_data[i], &state->response->responses[i]);
+    list_append(&request->connection->produce_order, &request->produce_order);
+    if (has_large(state)) {
+        state->work.run = work_validate;
+        state->work.done = work_done;
+        ring_work(request->core->ring, &state->work);
+    } else {
+        validated(request);
+    }
+}
+
+const struct handler produce_handler = {.key = API_PRODUCE, .start = start};

@@ -1,0 +1,194 @@
+#include "broker/request.h"
+
+#include <stdio.h>
+
+#include "base/check.h"
+#include "base/clock.h"
+#include "base/say.h"
+#include "broker/connection.h"
+#include "broker/core.h"
+#include "broker/server.h"
+
+enum {
+    REQUEST_OVERHEAD = 4096, /* what decoding and answering an ordinary request takes */
+    DECODE_BASE = 64 * 1024, /* a decoded body takes at most this … */
+    DECODE_FACTOR = 32,      /* … and so many times its frame (16 is the worst that is legal) */
+};
+
+size_t request_cost(uint32_t length) { return length + sizeof(struct request) + REQUEST_OVERHEAD; }
+
+struct request *request_new(struct connection *connection, uint32_t length,
+                            enum admission_class class) {
+    struct request *request = memory_new(sizeof *request + length);
+    *request = (struct request){
+        .connection = connection,
+        .core = connection->core,
+        .class = class,
+        .budget_bytes = request_cost(length),
+        .frame = (uint8_t *)(request + 1),
+        .frame_size = length,
+    };
+    list_init(&request->link);
+    list_init(&request->woken);
+    list_init(&request->produce_order);
+    arena_init(&request->arena, DECODE_BASE + (size_t)length * DECODE_FACTOR);
+    return request;
+}
+
+void request_free(struct request *request) {
+    struct core *core = request->core;
+    if (request->release) {
+        bool (*release)(struct request *) = request->release;
+        request->release = NULL;
+        if (!release(request)) return;
+    }
+    check(!request->parked && !list_is_linked(&request->produce_order));
+    timer_cancel(core->ring, &request->deadline);
+    list_remove(&request->woken);
+    arena_deinit(&request->arena);
+    size_t budget_bytes = request->budget_bytes;
+    enum admission_class class = request->class;
+    free(request);
+    admission_give(&core->admission, class, budget_bytes);
+}
+
+/* --- answers --- */
+
+void *request_response(struct request *request) {
+    const struct message *message = request->api->response;
+    void *response = arena_zero(&request->arena, 1, message->layout->size);
+    message_defaults(message, response);
+    return response;
+}
+
+static void request_end(struct request *request) {
+    check(request->started && !request->answered && !request->parked);
+    request->answered = true;
+    connection_answered(request->connection, request);
+}
+
+/* Long answers to short requests are counted while they wait to be sent. */
+static void request_count_memory(struct request *request) {
+    if (request->arena.used <= REQUEST_OVERHEAD) return;
+    size_t more = request->arena.used - REQUEST_OVERHEAD;
+    admission_force(&request->core->admission, request->class, more);
+    request->budget_bytes += more;
+}
+
+void request_answer(struct request *request, const void *response) {
+    request->arena.limit = SIZE_MAX;
+    bool encoded = api_encode_response(request->api, request->version, request->correlation_id,
+                                       response, &request->arena, &request->output);
+    check(encoded);
+    request_count_memory(request);
+    request_end(request);
+}
+
+void request_answer_raw(struct request *request, struct bytes frame) {
+    struct bytes *piece = arena_new(&request->arena, struct bytes);
+    *piece = frame;
+    request->output = (struct wire_output){.pieces = piece, .count = 1, .total = frame.len};
+    request_count_memory(request);
+    request_end(request);
+}
+
+void request_answer_silently(struct request *request, bool close) {
+    request->silent = true;
+    request->closes = close;
+    request_end(request);
+}
+
+static const struct field *field_find(const struct layout *layout, const char *name) {
+    for (uint8_t i = 0; i < layout->field_count; i++)
+        if (strcmp(layout->fields[i].name, name) == 0) return &layout->fields[i];
+    return NULL;
+}
+
+static bool field_has_version(const struct field *field, int version) {
+    return version >= field->first && version <= field->last;
+}
+
+void request_fail(struct request *request, int16_t code, const char *message) {
+    const struct layout *layout = request->api->response->layout;
+    const struct field *code_field = field_find(layout, "error_code");
+    if (!code_field || code_field->type != FIELD_INT16 ||
+        !field_has_version(code_field, request->version)) {
+        if (core_may_say(request->core))
+            say_info("closed the connection of %s: %s: %s", request->connection->ticket->peer,
+                     request->api->name, message ? message : error_code_message(code));
+        request_answer_silently(request, true);
+        return;
+    }
+    char *response = request_response(request);
+    memcpy(response + code_field->offset, &code, sizeof code);
+    const struct field *text_field = field_find(layout, "error_message");
+    struct bytes text = bytes_of_text(message ? message : error_code_message(code));
+    if (text_field) memcpy(response + text_field->offset, &text, sizeof text);
+    request_answer(request, response);
+}
+
+/* --- waiting --- */
+
+static void request_expire(struct timer *timer) {
+    struct request *request = container_of(timer, struct request, deadline);
+    request->expired = true;
+    core_wake(request->core, &request->woken);
+}
+
+void request_park(struct request *request, uint64_t deadline_ns) {
+    check(request->started && !request->answered && request->handler->expire);
+    request->parked = true;
+    request->deadline.fire = request_expire;
+    if (request->connection->state != CONNECTION_OPEN)
+        request_hurry(request);
+    else if (deadline_ns > 0)
+        timer_arm(request->core->ring, &request->deadline, deadline_ns);
+}
+
+void request_wake(struct request *request) {
+    if (request->parked) core_wake(request->core, &request->woken);
+}
+
+void request_hurry(struct request *request) {
+    if (!request->parked) return;
+    request->expired = true;
+    core_wake(request->core, &request->woken);
+}
+
+void request_look(struct request *request) {
+    if (!request->parked) return;
+    request->parked = false;
+    timer_cancel(request->core->ring, &request->deadline);
+    if (request->expired)
+        request->handler->expire(request);
+    else
+        request->handler->retry(request);
+}
+
+bool request_is_dead(const struct request *request) {
+    return request->connection->state == CONNECTION_CLOSING;
+}
+
+/* --- what handlers ask --- */
+
+size_t request_take_some(struct request *request, size_t wanted, size_t minimum) {
+    size_t some = admission_take_some(&request->core->admission, request->class, wanted, minimum);
+    request->budget_bytes += some;
+    return some;
+}
+
+void request_endpoint(struct request *request, struct bytes *host, int32_t *port) {
+    const struct listener *listener = request->connection->ticket->listener;
+    const struct endpoint *advertised =
+        endpoints_find(&request->core->options->advertise, listener->name);
+    char local[ADDRESS_TEXT_SIZE], local_host[ADDRESS_TEXT_SIZE];
+    const char *local_port = NULL;
+    if (!ring_local_address(request->core->ring, request->connection->fd, local, sizeof local) ||
+        !address_split(local, local_host, sizeof local_host, &local_port)) {
+        snprintf(local, sizeof local, "%s", listener->bound);
+        if (!address_split(local, local_host, sizeof local_host, &local_port)) local_port = "0";
+    }
+    *host = bytes_of_text(
+        arena_text(&request->arena, bytes_of_text(advertised ? advertised->host : local_host)));
+    *port = advertised && advertised->port ? advertised->port : (int32_t)atoi(local_port);
+}

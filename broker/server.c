@@ -1,0 +1,180 @@
+#include "broker/server.h"
+
+#include "base/check.h"
+#include "base/clock.h"
+#include "base/say.h"
+#include "broker/catalog_service.h"
+#include "broker/connection.h"
+
+/* --- start --- */
+
+static size_t share(size_t bytes, unsigned percent) { return bytes / 100 * percent; }
+
+/* The budget: half for requests and answers, a quarter each for records that are not written out
+ * yet and for those that are kept for readers. */
+static void server_divide_memory(struct server *server, size_t memory_bytes) {
+    const struct options *options = server->options;
+    server->memory_bytes = memory_bytes;
+    server->request_bytes = share(memory_bytes, 50);
+    server->store_options = (struct store_options){
+        .journal_bytes_max = (uint64_t)options->journal_bytes_max,
+        .cache_bytes_max = share(memory_bytes, 25) / server->core_count,
+        .unsettled_bytes_max = share(memory_bytes, 25) / server->core_count,
+        .retention_check_ms = (uint64_t)options->retention_check_ms,
+        .producer_expiration_ms = (uint64_t)options->producer_id_expiration_ms,
+        .producers_max = 100000,
+        .durable = !options->ephemeral,
+    };
+}
+
+static void server_make_cores(struct server *server) {
+    server->cores = memory_zero(server->core_count, sizeof *server->cores);
+    for (unsigned i = 0; i < server->core_count; i++) {
+        core_init(&server->cores[i], server, i, server->options);
+        server->core_list[i] = &server->cores[i];
+    }
+}
+
+static bool server_recover(struct server *server, struct error *error) {
+    if (!recover_open(&server->directory, &server->recovered, error)) return false;
+    struct catalog_replay replay = {server->core_list, server->core_count};
+    if (!recover_catalog(server->recovered, catalog_service_replay, &replay, error)) return false;
+    struct catalog_lives *lives = catalog_lives_new(&server->cores[0].catalog);
+    bool recovered = recover_partitions(server->recovered, catalog_lives_find, lives, error);
+    catalog_lives_free(lives);
+    if (recovered) recover_report(server->recovered, &server->recovery);
+    return recovered;
+}
+
+bool server_open(struct server *server, const struct options *options, struct disk *disk,
+                 unsigned core_count, size_t memory_bytes, struct error *error) {
+    check(core_count > 0 && core_count <= CORES_MAX);
+    *server = (struct server){.options = options, .core_count = core_count};
+    server_divide_memory(server, memory_bytes);
+    server_make_cores(server);
+    if (!data_directory_open(disk, (int32_t)options->node_id, &server->directory, error))
+        return false;
+    server->has_directory = true;
+    uuid_format(&server->directory.cluster_id, server->cluster_id);
+    return server_recover(server, error);
+}
+
+bool server_open_core(struct server *server, unsigned index, struct ring *ring,
+                      struct error *error) {
+    int lock = file_descriptor(server->directory.lock);
+    if (lock >= 0) ring_hold(ring, lock);
+    return core_open(&server->cores[index], ring, server->recovered, error);
+}
+
+void server_join(struct server *server) {
+    recover_free(server->recovered);
+    server->recovered = NULL;
+    server->catalog_service = catalog_service_new(server->core_list, server->core_count);
+}
+
+bool server_begin_core(struct server *server, unsigned index, struct error *error) {
+    struct core *core = &server->cores[index];
+    catalog_service_start(server->catalog_service, core);
+    return index > 0 || listeners_open(&server->listeners, server, core, error);
+}
+
+/* --- the end --- */
+
+static void core_stopped(void *context) {
+    struct core *core = context;
+    ring_stop(core->ring);
+}
+
+static void core_stop(struct mail *mail) {
+    struct core *core = container_of(mail, struct core, stop);
+    store_stop(core->store, core_stopped, core);
+}
+
+/* On the first core: another one has no connections any more. */
+static void server_core_drained(struct mail *mail) {
+    struct server *server = container_of(mail, struct core, drained)->server;
+    check(server->undrained > 0);
+    if (--server->undrained > 0) return;
+    for (unsigned i = 0; i < server->core_count; i++) {
+        server->cores[i].stop.deliver = core_stop;
+        ring_post(server->cores[i].ring, &server->cores[i].stop);
+    }
+}
+
+static void core_report_drained(struct core *core) {
+    if (core->reported) return;
+    core->reported = true;
+    timer_cancel(core->ring, &core->drain_limit);
+    core->drained.deliver = server_core_drained;
+    ring_post(core->server->cores[0].ring, &core->drained);
+}
+
+void core_check_drained(struct core *core) {
+    if (core->draining && core->connection_count == 0) core_report_drained(core);
+}
+
+static void core_drain_forced(struct timer *timer) {
+    struct core *core = container_of(timer, struct core, drain_limit);
+    say_warning("%u connections wait for storage and are left behind", core->connection_count);
+    core->server->forced = true;
+    core_report_drained(core);
+}
+
+static void core_drain_cut(struct timer *timer) {
+    struct core *core = container_of(timer, struct core, drain_limit);
+    say_warning("%u connections did not end by themselves and are cut", core->connection_count);
+    list_each(node, &core->connections)
+        connection_abort(list_entry(node, struct connection, link), NULL);
+    core->drain_limit.fire = core_drain_forced;
+    timer_arm(core->ring, timer, ring_now_ns(core->ring) + DRAIN_FORCED_S * NS_PER_S);
+}
+
+static void core_drain(struct mail *mail) {
+    struct core *core = container_of(mail, struct core, drain);
+    core->draining = true;
+    list_each(node, &core->connections) connection_drain(list_entry(node, struct connection, link));
+    core->drain_limit.fire = core_drain_cut;
+    timer_arm(core->ring, &core->drain_limit, ring_now_ns(core->ring) + DRAIN_S * NS_PER_S);
+    core_check_drained(core);
+}
+
+/* Behind the tickets that are on their way to the cores. */
+static void server_listeners_stopped(struct server *server) {
+    server->undrained = server->core_count;
+    for (unsigned i = 0; i < server->core_count; i++) {
+        server->cores[i].drain.deliver = core_drain;
+        ring_post(server->cores[i].ring, &server->cores[i].drain);
+    }
+}
+
+static void server_drain_here(struct mail *mail) {
+    struct server *server = container_of(mail, struct server, drain);
+    listeners_stop(&server->listeners, server_listeners_stopped);
+}
+
+void server_drain(struct server *server) {
+    server->drain.deliver = server_drain_here;
+    ring_post(server->cores[0].ring, &server->drain);
+}
+
+void server_cancel_core(struct server *server, unsigned index) {
+    struct core *core = &server->cores[index];
+    if (!core->store) return;
+    store_stop(core->store, core_stopped, core);
+    ring_run(core->ring);
+}
+
+void server_close_core(struct server *server, unsigned index) {
+    core_deinit(&server->cores[index]);
+    server->cores[index].server = NULL;
+}
+
+void server_close(struct server *server) {
+    if (server->catalog_service) catalog_service_free(server->catalog_service);
+    listeners_deinit(&server->listeners);
+    for (unsigned i = 0; i < server->core_count; i++)
+        if (server->cores[i].server) server_close_core(server, i); /* never ran */
+    if (server->recovered) recover_free(server->recovered);
+    free(server->cores);
+    if (server->has_directory) data_directory_close(&server->directory);
+}
