@@ -42,7 +42,8 @@ struct io_op {
     enum io_state state;
     uint8_t kind;
     bool durable, cancelled, syncing;
-    bool more; /* ring_accept(): whether more connections follow */
+    bool drained; /* a hint: the last receive left the socket empty */
+    bool more;    /* ring_accept(): whether more connections follow */
     int fd;
     struct file *file;
     struct iovec *pieces; /* the owner's array; advanced by the ring on short transfers */

@@ -94,6 +94,7 @@ static void uring_submit(struct ring *ring, struct io_op *op) {
             io_uring_prep_recv(entry, op->fd, NULL, RECEIVE_SIZE, 0);
             entry->flags |= IOSQE_BUFFER_SELECT;
             entry->buf_group = BUFFER_GROUP;
+            if (op->drained) entry->ioprio |= IORING_RECVSEND_POLL_FIRST;
             break;
         case IO_RECEIVE_INTO:
             io_uring_prep_recv(entry, op->fd, op->pieces->iov_base, op->pieces->iov_len,
@@ -176,6 +177,7 @@ static void uring_received(struct uring *uring, struct io_op *op, int result, un
         uring_submit(&uring->ring, op);
         return;
     }
+    op->drained = !(flags & IORING_CQE_F_SOCK_NONEMPTY);
     bool has_buffer = flags & IORING_CQE_F_BUFFER;
     unsigned id = flags >> IORING_CQE_BUFFER_SHIFT;
     if (has_buffer && result > 0)
