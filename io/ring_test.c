@@ -4,11 +4,15 @@
 #include <arpa/inet.h>
 #include <criterion/criterion.h>
 #include <errno.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <netinet/in.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -479,6 +483,43 @@ RING_TEST(mail_between_threads_is_never_lost) {
     cr_assert_eq(room.count, LETTERS * SENDERS);
 }
 
+/* One letter at a time, sent the moment that the last one was read: when the ring falls asleep
+ * without looking again, nobody wakes it. */
+struct knocker {
+    struct mail mail;
+    struct ring *ring;
+    _Atomic(unsigned) heard;
+    bool is_over;
+};
+
+enum { KNOCKS = 20000 };
+
+static void knocker_deliver(struct mail *mail) {
+    struct knocker *knocker = container_of(mail, struct knocker, mail);
+    unsigned heard = atomic_load(&knocker->heard) + 1;
+    knocker->is_over = heard == KNOCKS;
+    atomic_store(&knocker->heard, heard);
+}
+
+static void *knocker_knock(void *context) {
+    struct knocker *knocker = context;
+    for (unsigned at = 0; at < KNOCKS; at++) {
+        while (atomic_load(&knocker->heard) < at) continue;
+        for (volatile unsigned pause = at % 256; pause > 0; pause--) continue;
+        ring_post(knocker->ring, &knocker->mail);
+    }
+    return NULL;
+}
+
+RING_TEST(mail_at_the_moment_of_falling_asleep_wakes) {
+    struct knocker knocker = {.ring = bench->ring, .mail.deliver = knocker_deliver};
+    pthread_t thread;
+    pthread_create(&thread, NULL, knocker_knock, &knocker);
+    while (!knocker.is_over) ring_round(bench->ring, true);
+    pthread_join(thread, NULL);
+    cr_assert_eq(knocker.heard, KNOCKS);
+}
+
 struct job {
     struct work work;
     pthread_t ran_on;
@@ -650,6 +691,34 @@ Test(ring, auto_always_gives_a_ring) {
     struct ring *ring = ring_new(&options, &why);
     cr_assert_not_null(ring);
     cr_assert_eq(why.text[0] == '\0', ring_backend(ring) == IO_URING);
+    ring_free(ring);
+}
+
+/* As Docker's default profile does. */
+static void forbid_io_uring(void) {
+    struct sock_filter rules[] = {
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_io_uring_setup, 0, 1),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+    };
+    struct sock_fprog program = {array_count(rules), rules};
+    cr_assert_eq(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), 0);
+    cr_assert_eq(prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program), 0);
+}
+
+Test(ring, auto_says_why_it_falls_back) {
+    forbid_io_uring();
+    struct ring_options options = {IO_URING, NULL, 0};
+    struct error why;
+    cr_assert_null(ring_new(&options, &why));
+    cr_assert_eq(why.code, EPERM);
+    options.backend = IO_AUTO;
+    struct ring *ring = ring_new(&options, &why);
+    cr_assert_eq(ring_backend(ring), IO_EPOLL);
+    cr_assert_str_eq(why.text,
+                     "io_uring is forbidden here (EPERM: seccomp or kernel.io_uring_disabled); "
+                     "using epoll");
     ring_free(ring);
 }
 
