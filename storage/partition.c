@@ -219,6 +219,7 @@ static void append_enqueue(struct partition *partition, struct append *append) {
 }
 
 enum append_state partition_append_now(struct partition *partition, struct append *append) {
+    append->code = ERROR_NONE;
     if (batch_idempotent(&append->header)) {
         struct producer_check verdict;
         producers_check(&partition->producers, &append->header, &verdict);
