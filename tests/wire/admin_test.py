@@ -2,6 +2,8 @@
 import signal
 import struct
 
+OPTIONS = ["--cores", "3"]  # changes travel to every copy of the catalog
+
 TOPIC, BROKER = 2, 4
 SET, DELETE, APPEND, SUBTRACT = range(4)
 DYNAMIC_TOPIC, DYNAMIC_BROKER, DYNAMIC_DEFAULT, STATIC, DEFAULT = range(1, 6)
@@ -157,6 +159,28 @@ def test_everything_survives_a_restart(broker):
             made(kafka, f"after-{int(number)}")
     with broker.connect() as kafka:
         assert alter(kafka, "", [("log.retention.ms", DELETE, None)], BROKER) == NONE
+
+
+def test_the_catalogs_log_is_replaced_by_an_image(broker):
+    long = ",".join(f"{n}:1" for n in range(4000))
+    with broker.connect() as kafka:
+        made(kafka, "rewritten")
+        for turn in range(300):
+            value = f"{turn}:1,{long}"
+            edits = [("leader.replication.throttled.replicas", SET, value)]
+            code = alter(kafka, "rewritten", edits)
+            assert code == NONE, (turn, code)
+        before = kafka.call("Metadata", 12, Topics=None)["Topics"]
+    assert "replaced by an image" in broker.log.read_text()
+    for number in (signal.SIGKILL, signal.SIGTERM):
+        broker.restart(number)
+        with broker.connect() as kafka:
+            after = kafka.call("Metadata", 12, Topics=None)["Topics"]
+            assert sorted(after, key=str) == sorted(before, key=str)
+            row = configs(kafka, "rewritten")[1]["leader.replication.throttled.replicas"]
+            assert row["Value"] == value
+            made(kafka, f"after-image-{int(number)}")
+            before = kafka.call("Metadata", 12, Topics=None)["Topics"]
 
 
 # ---- configs ---------------------------------------------------------------------------------

@@ -46,7 +46,7 @@ def default(field):
     if field.type in NUMBERS:
         if field.type == "bool":
             return given == "true"
-        return float(given or 0) if field.type == "float64" else int(given or 0, 0)
+        return float(given or 0) if field.type == "float64" else int(given or "0", 0)
     if field.type == "uuid":
         return bytes(16)
     return (given or "").strip('"') if field.type == "string" else b""
