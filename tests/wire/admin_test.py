@@ -1,4 +1,5 @@
 """Topics, configs and the answers of a single healthy node, in all versions of each API."""
+import concurrent.futures
 import signal
 import struct
 
@@ -364,6 +365,32 @@ def test_describe_producers(broker):
         assert rows[0]["ActiveProducers"] == []
         producer = rows[1]["ActiveProducers"][0]
         assert (producer["ProducerId"], producer["LastSequence"]) == (first["ProducerId"], 0)
+
+
+def test_changes_from_many_connections(broker):
+    def work(number):
+        ids = []
+        with broker.connect() as kafka:
+            for turn in range(40):
+                name = f"busy-{number}-{turn}"
+                made(kafka, name, 3)
+                assert create(kafka, "busy-shared")["ErrorCode"] in (NONE, EXISTS)
+                assert len(metadata(kafka, name)["Partitions"]) == 3, "usable when answered"
+                answer = kafka.call("DeleteTopics", 5, TimeoutMs=5000, TopicNames=[name])
+                assert answer["Responses"][0]["ErrorCode"] == NONE
+                assert metadata(kafka, name)["ErrorCode"] == UNKNOWN_TOPIC
+                ids += [kafka.call("InitProducerId", 4, TransactionalId=None,
+                                   TransactionTimeoutMs=1000)["ProducerId"] for _ in range(10)]
+        return ids
+    with concurrent.futures.ThreadPoolExecutor(8) as pool:
+        ids = [value for some in pool.map(work, range(8)) for value in some]
+    assert len(set(ids)) == len(ids) == 3200, "a producer id was given twice"
+    broker.restart(signal.SIGKILL)
+    with broker.connect() as kafka:
+        fresh = kafka.call("InitProducerId", 4, TransactionalId=None, TransactionTimeoutMs=1000)
+        assert fresh["ProducerId"] > max(ids), "an id comes again after a crash"
+        names = [topic["Name"] for topic in kafka.call("Metadata", 12, Topics=None)["Topics"]]
+        assert "busy-shared" in names and not [n for n in names if n.startswith("busy-1-")]
 
 
 def test_what_a_single_node_answers(broker):
