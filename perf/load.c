@@ -137,6 +137,7 @@ static void result_merge(struct load_result *into, const struct load_result *fro
     into->records += from->records;
     into->bytes += from->bytes;
     if (!into->errors) into->first_error = from->first_error;
+    if (!into->errors) into->first_error_ns = from->first_error_ns;
     into->errors += from->errors;
 }
 
@@ -173,6 +174,7 @@ static struct load_result run_threads(const struct load_options *options,
     for (int at = 0; at < options->threads; at++) {
         pthread_join(ids[at], NULL);
         result_merge(&all, &threads[at].result);
+        if (all.errors && all.first_error_ns >= began) all.first_error_ns -= began;
         thread_deinit(&threads[at]);
     }
     free(threads);
@@ -201,9 +203,9 @@ static void report(const struct load_options *options, const struct load_result 
     if (options->mode == LOAD_LATENCY) print_quantiles("delivered", &result->delivered);
     printf(
         ", \"client_cpu\": %.3f, \"broker_cpu\": %.3f, \"congestion\": \"%s\", "
-        "\"errors\": %lu, \"first_error\": %d}\n",
+        "\"errors\": %lu, \"first_error\": %d, \"first_error_s\": %.3f}\n",
         use->client, use->broker, options->congestion ? options->congestion : "default",
-        (unsigned long)result->errors, result->first_error);
+        (unsigned long)result->errors, result->first_error, (double)result->first_error_ns / 1e9);
     const struct histogram *shown =
         options->mode == LOAD_LATENCY ? &result->delivered : &result->answer;
     fprintf(stderr,

@@ -34,6 +34,7 @@ struct load_result {
     uint64_t requests, records, bytes;
     uint64_t errors;
     int first_error; /* Kafka's code, or -1 for a connection that ended */
+    uint64_t first_error_ns;
 };
 
 struct load_connection;

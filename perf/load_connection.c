@@ -200,7 +200,9 @@ uint64_t connection_go(struct load_connection *connection, uint64_t now) {
 }
 
 static void result_error(struct load_result *result, int code) {
-    if (!result->errors++) result->first_error = code;
+    if (result->errors++) return;
+    result->first_error = code;
+    result->first_error_ns = clock_monotonic_ns();
 }
 
 static void answer_of_produce(struct load_connection *connection, struct in in) {
