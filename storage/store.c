@@ -52,7 +52,6 @@ static void space_round(struct store *store) {
         append->code =
             partition->dead ? ERROR_UNKNOWN_TOPIC_OR_PARTITION : ERROR_KAFKA_STORAGE_ERROR;
         append->base_offset = -1;
-        if (space && !store->stopping && !partition->dead) append->code = ERROR_NONE;
         if (space && !store->stopping && !partition->dead)
             state = partition_append_now(partition, append);
         else if (!partition->dead)
