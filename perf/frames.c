@@ -155,6 +155,10 @@ size_t fetch_request(uint8_t *at, struct bytes topic, int32_t partition, int64_t
     return request_end(at, out, 0);
 }
 
+size_t api_versions_request(uint8_t *at) {
+    return request_end(at, request_begin(at, API_API_VERSIONS, 0), 0);
+}
+
 size_t create_topic_request(uint8_t *at, struct bytes topic, int32_t partitions) {
     struct out out = request_begin(at, API_CREATE_TOPICS, 4);
     out_i32(&out, 1);

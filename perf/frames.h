@@ -59,6 +59,8 @@ size_t produce_head(uint8_t *at, struct bytes topic, int16_t acks, int32_t parti
 /* A whole Fetch request for one partition. */
 size_t fetch_request(uint8_t *at, struct bytes topic, int32_t partition, int64_t offset,
                      int32_t max_bytes, int32_t max_wait_ms);
+/* What a client says first; brokers take only small frames before. Version 0. */
+size_t api_versions_request(uint8_t *at);
 size_t create_topic_request(uint8_t *at, struct bytes topic, int32_t partitions);
 size_t delete_topic_request(uint8_t *at, struct bytes topic);
 

@@ -19,26 +19,17 @@
 enum { DRAIN_SECONDS = 2, SETTLE_US = 300000 };
 
 /* One request and its answer on a connection of its own; returns the topic's error code. */
-static int16_t topic_call(const struct load_options *options, const uint8_t *request, size_t len,
-                          bool create) {
+static int16_t topic_call(const struct load_options *options, const uint8_t *request, size_t len) {
     uint8_t answer[1024];
-    size_t have = 0, whole = 0;
     int fd = connect_to(options->broker, NULL);
-    if (write(fd, request, len) != (ssize_t)len) die("%s: %m", options->broker);
-    while (!whole && have < sizeof answer) {
-        ssize_t got = read(fd, answer + have, sizeof answer - have);
-        if (got <= 0) die("%s closed the connection on a topic request", options->broker);
-        have += (size_t)got;
-        whole = frame_length(answer, have);
-    }
+    size_t whole = call_and_wait(fd, request, len, answer, sizeof answer);
     close(fd);
     struct in in = {answer + 8, answer + whole, false};
     in_i32(&in); /* throttle time */
     in_i32(&in);
     in_text(&in);
     int16_t code = in_i16(&in);
-    if (in.bad)
-        die("an answer to %s that cannot be read", create ? "CreateTopics" : "DeleteTopics");
+    if (in.bad) die("an answer about a topic that cannot be read");
     return code;
 }
 
@@ -46,7 +37,7 @@ static void topic_create(const struct load_options *options) {
     enum { TOPIC_ALREADY_EXISTS = 36 };
     uint8_t request[FRAME_HEAD_MAX];
     size_t len = create_topic_request(request, bytes_of_text(options->topic), options->partitions);
-    int16_t code = topic_call(options, request, len, true);
+    int16_t code = topic_call(options, request, len);
     if (code && code != TOPIC_ALREADY_EXISTS)
         die("creating topic %s: error code %d", options->topic, code);
     usleep(SETTLE_US); /* Apache Kafka answers before its partitions have leaders */
@@ -55,7 +46,7 @@ static void topic_create(const struct load_options *options) {
 static void topic_delete(const struct load_options *options) {
     uint8_t request[FRAME_HEAD_MAX];
     size_t len = delete_topic_request(request, bytes_of_text(options->topic));
-    int16_t code = topic_call(options, request, len, false);
+    int16_t code = topic_call(options, request, len);
     if (code) fprintf(stderr, "deleting topic %s: error code %d\n", options->topic, code);
 }
 

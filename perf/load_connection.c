@@ -31,17 +31,7 @@ static void slot_init(struct load_slot *slot, const struct load_options *options
     slot->parts = memory_zero((size_t)options->batches * 2, sizeof *slot->parts);
 }
 
-/* ApiVersions 0: before it, a broker takes only small frames. */
-static void connection_greet(int fd) {
-    uint8_t request[] = {0, 0, 0, 10, 0, API_API_VERSIONS, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
-    uint8_t head[4], answer[4096];
-    bool fine = send(fd, request, sizeof request, 0) == sizeof request &&
-                recv(fd, head, sizeof head, MSG_WAITALL) == sizeof head &&
-                load_u32(head) <= sizeof answer &&
-                recv(fd, answer, load_u32(head), MSG_WAITALL) == (ssize_t)load_u32(head);
-    if (!fine) die("no answer to ApiVersions");
-}
-
+/* Before ApiVersions, a broker takes only small frames. */
 static void connection_greet(int fd) {
     uint8_t request[FRAME_HEAD_MAX], answer[4096];
     call_and_wait(fd, request, api_versions_request(request), answer, sizeof answer);
@@ -58,7 +48,6 @@ void connection_init(struct load_connection *connection, struct load_thread *thr
     if (options->mode == LOAD_LATENCY && connection->fetches)
         connection->partition = number - options->connections;
     connection->fd = connect_to(options->broker, options->congestion);
-    connection_greet(connection->fd);
     connection_greet(connection->fd);
     check(fcntl(connection->fd, F_SETFL, O_NONBLOCK) == 0);
     connection->slots = memory_zero((size_t)options->in_flight, sizeof *connection->slots);

@@ -11,6 +11,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "perf/frames.h"
+
 noreturn void die(const char *format, ...) {
     va_list list;
     va_start(list, format);
@@ -35,6 +37,18 @@ int connect_to(const char *address, const char *congestion) {
     if (connect(fd, found->ai_addr, found->ai_addrlen) != 0) die("%s: %m", address);
     freeaddrinfo(found);
     return fd;
+}
+
+size_t call_and_wait(int fd, const uint8_t *request, size_t len, uint8_t *answer, size_t room) {
+    size_t have = 0, whole = 0;
+    if (write(fd, request, len) != (ssize_t)len) die("write to the broker: %m");
+    while (!whole && have < room) {
+        ssize_t got = read(fd, answer + have, room - have);
+        if (got <= 0) die("the broker closed the connection on a first request");
+        have += (size_t)got;
+        whole = frame_length(answer, have);
+    }
+    return whole;
 }
 
 int listen_on(int port) {
