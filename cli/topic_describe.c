@@ -1,0 +1,145 @@
+/* millrace topic describe: partitions, offsets and configs of topics. */
+#include <stdio.h>
+
+#include "cli/command.h"
+#include "cli/offsets.h"
+#include "protocol/describe_configs.h"
+
+enum { RESOURCE_TOPIC = 2, SOURCE_TOPIC = 1, DESCRIBE_CONFIGS_VERSION = 4 };
+
+struct description {
+    const struct settings *settings;
+    const char *name;
+    const struct metadata_response_metadata_response_topic *topic;
+    struct offset_wish *starts, *ends; /* by position in topic->partitions */
+    const struct describe_configs_response_describe_configs_result *configs;
+};
+
+static struct offset_wish *describe_offsets(struct cluster *cluster, struct description *topic,
+                                            int64_t timestamp, struct arena *arena,
+                                            struct error *error) {
+    size_t count = (size_t)topic->topic->partitions_count;
+    struct offset_wish *wishes = arena_array(arena, struct offset_wish, count);
+    for (size_t at = 0; at < count; at++)
+        wishes[at] = (struct offset_wish){topic->topic->partitions[at].partition_index,
+                                          topic->topic->partitions[at].leader_id, timestamp, -1};
+    return offsets_list(cluster, topic->name, wishes, count, arena, error) ? wishes : NULL;
+}
+
+static bool describe_configs(struct cluster *cluster, struct description *topic,
+                             struct arena *arena, struct error *error) {
+    struct describe_configs_request request;
+    struct describe_configs_response *response = arena_new(arena, struct describe_configs_response);
+    struct describe_configs_request_describe_configs_resource resource = {
+        RESOURCE_TOPIC, bytes_of_text(topic->name), -1, NULL};
+    message_defaults(&describe_configs_request_message, &request);
+    request.resources_count = 1;
+    request.resources = &resource;
+    if (!cluster_call(cluster, CLUSTER_ANY, API_DESCRIBE_CONFIGS, DESCRIBE_CONFIGS_VERSION,
+                      &request, arena, response, error))
+        return false;
+    if (response->results_count != 1)
+        return error_set(error, 0, "the broker's answer leaves out topic %s", topic->name);
+    topic->configs = &response->results[0];
+    if (!topic->configs->error_code) return true;
+    return cluster_refused(error, topic->configs->error_code, topic->configs->error_message,
+                           "cannot read the configs of topic %s", topic->name);
+}
+
+static bool is_shown(const struct description *topic, int32_t at) {
+    return topic->settings->all || topic->configs->configs[at].config_source == SOURCE_TOPIC;
+}
+
+static void print_text(const struct description *topic, struct text *out) {
+    char id[UUID_TEXT_SIZE];
+    uuid_format(&topic->topic->topic_id, id);
+    text_printf(out, "%s  id %s  %d partition%s\n", topic->name, id, topic->topic->partitions_count,
+                topic->topic->partitions_count == 1 ? "" : "s");
+    text_printf(out, "  %9s  %6s  %14s  %14s\n", "partition", "leader", "first offset",
+                "next offset");
+    for (int32_t at = 0; at < topic->topic->partitions_count; at++)
+        text_printf(out, "  %9d  %6d  %14lld  %14lld\n",
+                    topic->topic->partitions[at].partition_index,
+                    topic->topic->partitions[at].leader_id, (long long)topic->starts[at].offset,
+                    (long long)topic->ends[at].offset);
+    for (int32_t at = 0; at < topic->configs->configs_count; at++)
+        if (is_shown(topic, at))
+            text_printf(out, "  %.*s=%.*s\n", BYTES_FORMAT(topic->configs->configs[at].name),
+                        BYTES_FORMAT(topic->configs->configs[at].value));
+}
+
+static void print_json_partition(const struct description *topic, int32_t at, struct text *out) {
+    text_printf(out, "%s{\"partition\": %d, \"leader\": %d, \"first_offset\": %lld, ",
+                at ? ", " : "", topic->topic->partitions[at].partition_index,
+                topic->topic->partitions[at].leader_id, (long long)topic->starts[at].offset);
+    text_printf(out, "\"next_offset\": %lld}", (long long)topic->ends[at].offset);
+}
+
+static void print_json(const struct description *topic, struct text *out) {
+    char id[UUID_TEXT_SIZE];
+    bool first = true;
+    uuid_format(&topic->topic->topic_id, id);
+    text_append(out, BYTES_OF("{\"topic\": "));
+    text_append_json(out, bytes_of_text(topic->name));
+    text_printf(out, ", \"id\": \"%s\", \"partitions\": [", id);
+    for (int32_t at = 0; at < topic->topic->partitions_count; at++)
+        print_json_partition(topic, at, out);
+    text_append(out, BYTES_OF("], \"configs\": {"));
+    for (int32_t at = 0; at < topic->configs->configs_count; at++) {
+        if (!is_shown(topic, at)) continue;
+        text_append(out, bytes_of_text(first ? "" : ", "));
+        text_append_json(out, topic->configs->configs[at].name);
+        text_append(out, BYTES_OF(": "));
+        text_append_json(out, topic->configs->configs[at].value);
+        first = false;
+    }
+    text_append(out, BYTES_OF("}}\n"));
+}
+
+static bool describe(const struct settings *settings, struct cluster *cluster, const char *name,
+                     struct arena *arena, struct error *error) {
+    struct description topic = {.settings = settings, .name = name};
+    struct text out = {0};
+    if (!cluster_topic(cluster, name, false, arena, &topic.topic, error)) return false;
+    topic.starts = describe_offsets(cluster, &topic, OFFSETS_EARLIEST, arena, error);
+    if (!topic.starts) return false;
+    topic.ends = describe_offsets(cluster, &topic, OFFSETS_LATEST, arena, error);
+    if (!topic.ends || !describe_configs(cluster, &topic, arena, error)) return false;
+    if (settings->json)
+        print_json(&topic, &out);
+    else
+        print_text(&topic, &out);
+    return command_print(&out, error);
+}
+
+static enum cli_exit run(const struct settings *settings, struct error *error) {
+    struct cluster *cluster;
+    struct arena arena;
+    bool good = true;
+    if (!cluster_open(settings, &cluster, error)) return CLI_UNREACHABLE;
+    arena_init(&arena, CLUSTER_ARENA_BYTES);
+    for (size_t at = 0; good && at < settings->positional_count; at++) {
+        good = describe(settings, cluster, settings->positional[at], &arena, error);
+        arena_reset(&arena);
+    }
+    cluster_close(cluster);
+    return good ? CLI_DONE : CLI_FAILED;
+}
+
+static const struct flag flags[] = {
+    {"all", 'a', FLAG_SWITCH, SETTING(all), NULL,
+     "All configs, not only those that were set on the topic.", 0},
+    {"json", 0, FLAG_SWITCH, SETTING(json), NULL, "One JSON object for each topic.", 0},
+};
+
+const struct command command_topic_describe = {
+    .name = "topic describe",
+    .usage = "NAME... [FLAGS]",
+    .summary = "Show a topic's partitions, offsets and configs.",
+    .text = "  millrace topic describe orders --all\n",
+    .flags = {flags, sizeof flags / sizeof *flags},
+    .names_min = 1,
+    .names_max = SETTINGS_LIST_MAX,
+    .names = "a topic's name",
+    .run = run,
+};
