@@ -133,11 +133,12 @@ static bool dispatch_header(struct request *request, struct bytes *in, struct er
     return true;
 }
 
+/* Bytes behind the body are ignored, as Kafka does: librdkafka's Metadata 13 has three. */
 static bool dispatch_body(struct request *request, struct bytes in, struct error *error) {
     const struct message *message = request->api->request;
     request->body = arena_try(&request->arena, message->layout->size);
     if (!request->body) return error_set(error, 0, "%s is too large", request->api->name);
-    return wire_decode(message, request->version, in, &request->arena, request->body, error);
+    return wire_decode_part(message, request->version, &in, &request->arena, request->body, error);
 }
 
 void request_dispatch(struct request *request) {

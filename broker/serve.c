@@ -1,6 +1,7 @@
 #include "broker/serve.h"
 
 #include <errno.h>
+#include <malloc.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -292,7 +293,16 @@ static int print_help(void) {
     return 0;
 }
 
+/* Large frames come and go all the time: give their memory back to the system only in large steps,
+ * because pages that must be cleared anew cost more than the copy into them. */
+static void keep_freed_memory(void) {
+    enum { MMAP_THRESHOLD = 32 << 20, TRIM_THRESHOLD = 64 << 20 };
+    mallopt(M_MMAP_THRESHOLD, MMAP_THRESHOLD);
+    mallopt(M_TRIM_THRESHOLD, TRIM_THRESHOLD);
+}
+
 int serve_main(int argc, char *argv[]) {
+    keep_freed_memory();
     struct serve *serve = new_zero(struct serve);
     struct error error;
     serve->started_ns = clock_monotonic_ns();

@@ -10,6 +10,14 @@
 
 static size_t share(size_t bytes, unsigned percent) { return bytes / 100 * percent; }
 
+/* A quarter of the budget, and no more than tailing consumers need: memory that was never touched
+ * is dear, so a cache that soon stops growing is faster than a large one. */
+static uint64_t cache_share(uint64_t memory_bytes) {
+    enum { CACHE_BYTES_MAX = 256 << 20 };
+    uint64_t quarter = share(memory_bytes, 25);
+    return quarter < CACHE_BYTES_MAX ? quarter : CACHE_BYTES_MAX;
+}
+
 /* The budget: half for requests and answers, a quarter each for records that are not written out
  * yet and for those that are kept for readers. */
 static void server_divide_memory(struct server *server, size_t memory_bytes) {
@@ -18,7 +26,7 @@ static void server_divide_memory(struct server *server, size_t memory_bytes) {
     server->request_bytes = share(memory_bytes, 50);
     server->store_options = (struct store_options){
         .journal_bytes_max = (uint64_t)options->journal_bytes_max,
-        .cache_bytes_max = share(memory_bytes, 25) / server->core_count,
+        .cache_bytes_max = cache_share(memory_bytes) / server->core_count,
         .unsettled_bytes_max = share(memory_bytes, 25) / server->core_count,
         .retention_check_ms = (uint64_t)options->retention_check_ms,
         .producer_expiration_ms = (uint64_t)options->producer_id_expiration_ms,
@@ -43,7 +51,7 @@ static bool server_recover(struct server *server, struct error *error) {
     bool recovered = recover_partitions(server->recovered, catalog_lives_find, lives, error);
     catalog_lives_free(lives);
     if (recovered) recover_report(server->recovered, &server->recovery);
-    return recovered;
+    return recovered && recover_finish(server->recovered, server->core_count, error);
 }
 
 bool server_open(struct server *server, const struct options *options, struct disk *disk,

@@ -9,8 +9,8 @@
  *     are skipped and cost no memory;
  *   - a variable-length number has at most 5 bytes; nesting is bounded by the tables;
  *   - null where the version has no null, a length past the end, and bytes left over are errors.
- * Kafka itself ignores bytes after the body; no client is known that sends any. For a header,
- * which the body follows, there is wire_decode_part().
+ * Kafka itself ignores bytes after the body, and librdkafka sends some: for those, and for a
+ * header, which the body follows, there is wire_decode_part().
  *
  * Encoding writes the fields that the version has and leaves out the others; a tagged field is
  * written when its value is not the default. The result is a list of pieces to send: memory of the
