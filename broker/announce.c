@@ -90,10 +90,10 @@ void announce_start(const struct server *server, uint64_t started_ns) {
     if (isatty(STDOUT_FILENO)) {
         announce_block(server, &endpoints, ready_ms);
     } else {
-        say_info("millrace %s serves Kafka on %s; data in %s; %s; %s, %u cores; ready in %.1f ms",
+        say_info("millrace %s serves Kafka on %s; data in %s; %s; %s, %u core%s; ready in %.1f ms",
                  MILLRACE_VERSION, endpoints.at, disk_root(server->directory.disk),
                  durability(server), io_backend_name(ring_backend(server->cores[0].ring)),
-                 server->core_count, ready_ms);
+                 server->core_count, server->core_count > 1 ? "s" : "", ready_ms);
         say_info("try: echo hello | millrace produce -b %s greetings",
                  server->listeners.items[0].bound);
     }

@@ -127,6 +127,8 @@ static void leg_look(struct leg *leg) {
                            &part->view);
             part->code = part->view.code;
         }
+        if (part->code == ERROR_NONE && wanted->fetch_offset < 0)
+            part->code = ERROR_OFFSET_OUT_OF_RANGE; /* to storage, -1 is no offset */
         failed |= part->code != ERROR_NONE;
         bytes += part_bytes(part);
     }

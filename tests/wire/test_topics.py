@@ -1,0 +1,110 @@
+"""Metadata and auto-creation; that all cores see a topic when its answer leaves."""
+import records
+from broker import ERRORS, Broker
+
+
+def names(answer):
+    return [topic["name"] for topic in answer["topics"]]
+
+
+def test_what_an_empty_list_asks_for():
+    with Broker(ephemeral=True) as broker, broker.connect() as client:
+        client.create("b")
+        client.create("a", 3)
+        assert names(client.call("Metadata", 0, topics=[])) == ["a", "b"]
+        for version in range(1, 14):
+            assert names(client.call("Metadata", version, topics=None)) == ["a", "b"], version
+            assert names(client.call("Metadata", version, topics=[])) == []
+
+
+def test_the_broker_and_the_cluster():
+    with Broker() as broker:
+        with broker.connect() as client:
+            answer = client.call("Metadata", 9, topics=None)
+            host, port = broker.address
+            assert [(b["node_id"], b["host"], b["port"]) for b in answer["brokers"]] == [
+                (1, host, port)]
+            assert answer["controller_id"] == 1 and answer["cluster_id"]
+            assert answer.get("cluster_authorized_operations", -2**31) == -2**31
+        broker.restart()
+        with broker.connect() as client:
+            assert client.call("Metadata", 9, topics=None)["cluster_id"] == answer["cluster_id"]
+
+
+def test_advertised_addresses():
+    with Broker("--advertise", "kafka.example:1234", ephemeral=True) as broker:
+        with broker.connect() as client:
+            one, = client.call("Metadata", 9, topics=None)["brokers"]
+            assert (one["host"], one["port"]) == ("kafka.example", 1234)
+            answer = client.call("FindCoordinator", 2, key="g", key_type=0)
+            assert (answer["error_code"], answer["host"]) == (0, "kafka.example")
+
+
+def test_topics_by_id_and_twice():
+    with Broker(ephemeral=True) as broker, broker.connect() as client:
+        topic_id = client.create("t", 2)
+        answer = client.call("Metadata", 12, topics=[{"topic_id": topic_id, "name": None}])
+        assert answer["topics"][0]["name"] == "t" and len(answer["topics"][0]["partitions"]) == 2
+        answer = client.call("Metadata", 12, topics=[{"topic_id": b"\7" * 16, "name": None}])
+        assert answer["topics"][0]["error_code"] == ERRORS["UNKNOWN_TOPIC_ID"]
+        answer = client.call("Metadata", 9, topics=[{"name": "t"}] * 1000)
+        assert names(answer) == ["t"]
+
+
+def test_auto_creation():
+    with Broker("--num-partitions", "3", ephemeral=True) as broker, broker.connect() as client:
+        ask = [{"name": "made"}]
+        answer = client.call("Metadata", 9, topics=ask, allow_auto_topic_creation=False)
+        assert answer["topics"][0]["error_code"] == ERRORS["UNKNOWN_TOPIC_OR_PARTITION"]
+        made = client.call("Metadata", 9, topics=ask, allow_auto_topic_creation=True)["topics"][0]
+        assert made["error_code"] == 0 and len(made["partitions"]) == 3, made
+        assert client.produce("made", records.batch([b"x"]), 2)["error_code"] == 0
+        bad = client.call("Metadata", 9, allow_auto_topic_creation=True,
+                          topics=[{"name": "a/b"}, {"name": ""}, {"name": "x" * 250}, *ask])
+        codes = [topic["error_code"] for topic in bad["topics"]]
+        assert codes == [ERRORS["INVALID_TOPIC_EXCEPTION"]] * 3 + [0]
+        assert names(client.call("Metadata", 9, topics=None)) == ["made"]
+
+
+def test_auto_creation_switched_off():
+    with Broker("--auto-create-topics=false", ephemeral=True) as broker:
+        with broker.connect() as client:
+            answer = client.call("Metadata", 9, topics=[{"name": "t"}])
+            assert answer["topics"][0]["error_code"] == ERRORS["UNKNOWN_TOPIC_OR_PARTITION"]
+
+
+def test_produce_does_not_create():
+    with Broker(ephemeral=True) as broker, broker.connect() as client:
+        client.produce("t", records.batch([b"x"]))
+        assert names(client.call("Metadata", 9, topics=None)) == []
+
+
+def test_every_core_sees_a_topic_at_once():
+    with Broker("--cores", "3", ephemeral=True) as broker:
+        clients = [broker.connect() for _ in range(6)]
+        for i in range(10):
+            name = f"t{i}"
+            clients[i % 6].create(name, 5)
+            for client in clients:
+                for partition in range(5):
+                    part = client.produce(name, records.batch([b"x"]), partition)
+                    assert part["error_code"] == 0
+        for client in clients:
+            assert client.offset("t9", -1, 4)["offset"] == 6
+            client.close()
+
+
+def test_a_topic_made_again_is_another_one():
+    with Broker() as broker:
+        with broker.connect() as client:
+            first = client.create("t")
+            client.produce("t", records.batch([b"old"]))
+            answer = client.call("DeleteTopics", 5, topic_names=["t"], timeout_ms=5000)
+            assert answer["responses"][0]["error_code"] == 0
+            assert client.produce("t", records.batch([b"x"]))["error_code"] == 3
+            second = client.create("t")
+            assert first != second and client.all("t") == []
+            client.produce("t", records.batch([b"new"]))
+        broker.restart()
+        with broker.connect() as client:
+            assert client.all("t") == [(0, b"new")]
