@@ -450,8 +450,6 @@ void catalog_service_free(struct catalog_service *service) {
 
 static struct partition *log_open(struct store *store) {
     struct partition_definition definition;
-    struct partition *log = store_find_partition(store, CATALOG_PARTITION_ID);
-    if (log) return log;
     define_log(&definition);
     return store_create_partition(store, &definition);
 }
