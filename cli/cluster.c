@@ -191,6 +191,7 @@ bool cluster_refused(struct error *error, int16_t code, struct bytes said, const
     vsnprintf(what, sizeof what, format, list);
     va_end(list);
     const char *text = error_code_message(code);
+    if (said.len && said.at[said.len - 1] == '.') said.len--; /* the name follows */
     if (said.len)
         return error_set(error, EREMOTEIO, "%s: %.*s (%s)", what, BYTES_FORMAT(said),
                          error_code_name(code));

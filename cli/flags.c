@@ -150,22 +150,24 @@ bool flags_parse(const struct flags *sets, size_t set_count, int argc, char *con
     return true;
 }
 
-/* Text behind a margin of 30, broken at 96. */
+enum { MARGIN = 30, WIDTH = 96 };
+
+/* Words behind the margin, in lines of WIDTH; the first line's margin is there already. */
 static void print_wrapped(const char *doc, struct text *out) {
-    size_t column = 30;
+    size_t column = MARGIN;
     while (*doc) {
         size_t word = strcspn(doc, " ");
-        if (column > 30 && column + word > 96) {
-            text_printf(out, "\n%30s", "");
-            column = 30;
+        bool first = column == MARGIN;
+        if (!first && column + 1 + word > WIDTH) {
+            text_printf(out, "\n%*s", MARGIN, "");
+            column = MARGIN;
+        } else if (!first) {
+            text_append(out, BYTES_OF(" "));
+            column++;
         }
         text_append(out, bytes_make(doc, word));
-        column += word + 1;
-        doc += word;
-        if (*doc == ' ') {
-            doc++;
-            text_append(out, BYTES_OF(" "));
-        }
+        column += word;
+        doc += word + (doc[word] == ' ');
     }
     text_append(out, BYTES_OF("\n"));
 }
@@ -179,8 +181,9 @@ void flags_print(const struct flags *set, struct text *out) {
         else
             text_printf(&left, "      --%s", flag->name);
         if (flag->value_name) text_printf(&left, " %s", flag->value_name);
-        text_printf(out, "%-29s ", left.at);
-        if (left.len > 29) text_printf(out, "\n%30s", "");
+        bool fits = left.len < MARGIN;
+        text_printf(out, "%-*s", fits ? MARGIN : 0, left.at);
+        if (!fits) text_printf(out, "\n%*s", MARGIN, "");
         print_wrapped(flag->doc, out);
         text_deinit(&left);
     }

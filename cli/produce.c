@@ -14,11 +14,14 @@
 #include "cli/command.h"
 #include "cli/key_partition.h"
 #include "cli/lines.h"
+#include "cli/topic_configs.h"
+#include "config/quantity.h"
 #include "protocol/batch_build.h"
 #include "protocol/compress.h"
 
 enum {
-    BATCH_BYTES = 512 << 10, /* below max.message.bytes' default, 1 MiB */
+    BATCH_BYTES = 512 << 10, /* or half of the topic's max.message.bytes */
+    RECORD_OVERHEAD = 64,
     FLUSH_BYTES = 8 << 20,
     PRODUCE_VERSION = 12, /* the newest with names */
     RETRY_MS = 100,
@@ -42,8 +45,10 @@ struct producer {
     int32_t partition_count;
     int32_t keyless; /* where records without a key go, until the next flush */
     size_t pending_bytes;
+    size_t batch_bytes; /* at most, unless one record is larger */
     enum codec codec;
     struct record_header *headers;
+    size_t header_bytes;  /* upper bound of their room in a record */
     struct arena arena;   /* for as long as the producer */
     struct arena message; /* of one call */
     int64_t acknowledged;
@@ -71,6 +76,22 @@ static bool take_leaders(struct producer *producer) {
             producer->pending[partition].leader = topic->partitions[at].leader_id;
     }
     return true;
+}
+
+/* Batches have to fit the topic; a broker that does not tell gets the usual size. */
+static void take_batch_bytes(struct producer *producer) {
+    static const char name[] = "max.message.bytes";
+    struct error ignored;
+    const struct describe_configs_response_describe_configs_result *configs =
+        topic_configs_read(producer->cluster, producer->topic, name, &producer->message, &ignored);
+    int64_t most;
+    producer->batch_bytes = BATCH_BYTES;
+    for (int32_t at = 0; configs && at < configs->configs_count; at++) {
+        const char *value = arena_text(&producer->message, configs->configs[at].value);
+        if (bytes_equal_text(configs->configs[at].name, name) && number_parse_plain(value, &most) &&
+            most / 2 < BATCH_BYTES)
+            producer->batch_bytes = (size_t)most / 2;
+    }
 }
 
 static bool check_partition(const struct producer *producer) {
@@ -230,8 +251,9 @@ static bool add_record(struct producer *producer, struct bytes key, struct bytes
                         : bytes_is_null(key)     ? producer->keyless
                                                  : key_partition(key, producer->partition_count);
     struct pending *pending = &producer->pending[partition];
-    size_t size = key.len + value.len + 64;
-    bool full = pending->records && batch_build_size(&pending->build) + size > BATCH_BYTES;
+    size_t size = key.len + value.len + producer->header_bytes + RECORD_OVERHEAD;
+    bool full =
+        pending->records && batch_build_size(&pending->build) + size > producer->batch_bytes;
     if ((full || producer->pending_bytes + size > FLUSH_BYTES) && !is_flushed(producer) &&
         !flush(producer))
         return false;
@@ -316,6 +338,7 @@ static bool take_headers(struct producer *producer) {
             return error_set(producer->error, EINVAL, "--header: \"%s\" is not NAME=VALUE", text);
         producer->headers[at] = (struct record_header){bytes_make(text, (size_t)(equals - text)),
                                                        bytes_of_text(equals + 1)};
+        producer->header_bytes += strlen(text) + RECORD_OVERHEAD;
     }
     return true;
 }
@@ -347,6 +370,7 @@ static enum cli_exit produce(struct producer *producer) {
     if (!cluster_open(producer->settings, &producer->cluster, producer->error))
         return CLI_UNREACHABLE;
     if (!take_leaders(producer) || !check_partition(producer)) return CLI_FAILED;
+    take_batch_bytes(producer);
     bool good = producer->settings->positional_count > 1 ? produce_arguments(producer)
                                                          : produce_file(producer);
     if (good) return CLI_DONE;

@@ -3,9 +3,9 @@
 
 #include "cli/command.h"
 #include "cli/offsets.h"
-#include "protocol/describe_configs.h"
+#include "cli/topic_configs.h"
 
-enum { RESOURCE_TOPIC = 2, SOURCE_TOPIC = 1, DESCRIBE_CONFIGS_VERSION = 4 };
+enum { SOURCE_TOPIC = 1 };
 
 struct description {
     const struct settings *settings;
@@ -24,26 +24,6 @@ static struct offset_wish *describe_offsets(struct cluster *cluster, struct desc
         wishes[at] = (struct offset_wish){topic->topic->partitions[at].partition_index,
                                           topic->topic->partitions[at].leader_id, timestamp, -1};
     return offsets_list(cluster, topic->name, wishes, count, arena, error) ? wishes : NULL;
-}
-
-static bool describe_configs(struct cluster *cluster, struct description *topic,
-                             struct arena *arena, struct error *error) {
-    struct describe_configs_request request;
-    struct describe_configs_response *response = arena_new(arena, struct describe_configs_response);
-    struct describe_configs_request_describe_configs_resource resource = {
-        RESOURCE_TOPIC, bytes_of_text(topic->name), -1, NULL};
-    message_defaults(&describe_configs_request_message, &request);
-    request.resources_count = 1;
-    request.resources = &resource;
-    if (!cluster_call(cluster, CLUSTER_ANY, API_DESCRIBE_CONFIGS, DESCRIBE_CONFIGS_VERSION,
-                      &request, arena, response, error))
-        return false;
-    if (response->results_count != 1)
-        return error_set(error, 0, "the broker's answer leaves out topic %s", topic->name);
-    topic->configs = &response->results[0];
-    if (!topic->configs->error_code) return true;
-    return cluster_refused(error, topic->configs->error_code, topic->configs->error_message,
-                           "cannot read the configs of topic %s", topic->name);
 }
 
 static bool is_shown(const struct description *topic, int32_t at) {
@@ -104,7 +84,9 @@ static bool describe(const struct settings *settings, struct cluster *cluster, c
     topic.starts = describe_offsets(cluster, &topic, OFFSETS_EARLIEST, arena, error);
     if (!topic.starts) return false;
     topic.ends = describe_offsets(cluster, &topic, OFFSETS_LATEST, arena, error);
-    if (!topic.ends || !describe_configs(cluster, &topic, arena, error)) return false;
+    if (!topic.ends) return false;
+    topic.configs = topic_configs_read(cluster, name, NULL, arena, error);
+    if (!topic.configs) return false;
     if (settings->json)
         print_json(&topic, &out);
     else
