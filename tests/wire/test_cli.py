@@ -37,6 +37,9 @@ def test_topics():
         everything, = rows(run(broker, "topic", "describe", "a", "--json", "--all"))
         assert everything["configs"]["retention.ms"] == "604800000"
         assert "nothing to change" in run(broker, "topic", "alter", "a", status=1)
+        said = run(broker, "topic", "alter", "a", "--set", "min.compaction.lag.ms=2h",
+                   "--set", "max.compaction.lag.ms=1h", status=1)
+        assert "conflict topic config setting" in said and "INVALID_CONFIG" in said, said
         assert "UNKNOWN_TOPIC" in run(broker, "topic", "delete", "a", "nope", status=1)
         run(broker, "topic", "delete", "nope", "--if-exists")
         assert run(broker, "topic", "list") == "b\n"
