@@ -123,7 +123,8 @@ struct cold_read {
     unsigned tries;
     /* Result */
     int result;
-    bool cut; /* the first batch goes on behind upto: its rest is in the tail */
+    bool cut;  /* the first batch goes on behind upto: its rest is in the tail */
+    bool full; /* the first batch is larger than what was asked for */
     uint8_t *buffer;
     uint64_t found; /* position of the first batch */
     size_t skip, len;
@@ -170,7 +171,10 @@ static size_t cold_walk(struct cold_read *cold, size_t got) {
         }
         if (cold->len == 0) cold->found = cold->from + at, cold->skip = at;
         bool fits = cold->len + size <= cold->bytes_max || (cold->len == 0 && cold->minimum_one);
-        if (!fits) return 0;
+        if (!fits) {
+            cold->full = true;
+            return 0;
+        }
         if (size > rest.len) return cold->len ? 0 : at + size;
         if (!batch_crc_valid(rest)) {
             if (cold->len == 0) cold->result = -EBADMSG;
@@ -268,6 +272,7 @@ static bool cold_join(struct cold_read *cold) {
     if (!batch_header_read(bytes_make(header_bytes, sizeof header_bytes), &header)) return false;
     size_t size = batch_size(&header);
     if (size < have || cold->found + size > end) return false;
+    if (size > cold->bytes_max && !cold->minimum_one) return true;
     uint8_t *joined = memory_new(size);
     memcpy(joined, cold->buffer + cold->skip, have);
     tail_copy(&partition->tail, rest, joined + have, size - have);
@@ -293,7 +298,8 @@ static enum error_code cold_code(const struct cold_read *cold) {
 /* True when the read goes on: in the next segment, or again because the tail has moved. */
 static bool cold_continue(struct cold_read *cold) {
     struct partition *partition = cold->partition;
-    if (partition->dead || cold->result || cold->len || cold->tries >= COLD_TRIES_MAX) return false;
+    if (partition->dead || cold->result || cold->len || cold->full) return false;
+    if (cold->tries >= COLD_TRIES_MAX) return false;
     if (cold->cut && cold->buffer && cold->upto > cold->found && cold_join(cold)) return false;
     struct segment *next = partition_segment(partition, cold->identity.segment + !cold->cut);
     if (!next || cold->read->offset >= partition->high_watermark) return false;
