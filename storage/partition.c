@@ -242,6 +242,17 @@ enum append_state partition_append_now(struct partition *partition, struct appen
     return APPEND_PENDING;
 }
 
+static enum producer_verdict append_verdict(const struct partition *partition,
+                                            const struct batch_header *header) {
+    struct producer_check verdict = {.verdict = PRODUCER_APPEND};
+    if (batch_idempotent(header)) producers_check(&partition->producers, header, &verdict);
+    return verdict.verdict;
+}
+
+bool partition_has_stored(const struct partition *partition, const struct append *append) {
+    return append_verdict(partition, &append->header) == PRODUCER_DUPLICATE;
+}
+
 enum append_state partition_append(struct partition *partition, struct append *append) {
     append->partition = partition;
     append->code = ERROR_NONE;
@@ -250,7 +261,8 @@ enum append_state partition_append(struct partition *partition, struct append *a
     if (partition->dead) return append_refuse(append, ERROR_UNKNOWN_TOPIC_OR_PARTITION);
     if (partition->offline || store->stopping)
         return append_refuse(append, ERROR_KAFKA_STORAGE_ERROR);
-    if (!list_is_empty(&store->space_queue) || !store_has_space(store, append->batch.len)) {
+    bool waits = !list_is_empty(&store->space_queue) || !store_has_space(store, append->batch.len);
+    if (waits && !partition_has_stored(partition, append)) {
         store_queue_for_space(store, append);
         return APPEND_PENDING;
     }
@@ -258,7 +270,7 @@ enum append_state partition_append(struct partition *partition, struct append *a
 }
 
 void partition_mark_refused(struct partition *partition, const struct batch_header *header) {
-    if (batch_idempotent(header))
+    if (batch_idempotent(header) && append_verdict(partition, header) == PRODUCER_APPEND)
         producers_refuse(&partition->producers, header, ring_wall_ms(partition->store->ring));
 }
 

@@ -162,6 +162,8 @@ void partition_place(struct partition *partition, const struct batch_header *hea
 /* Appends that wait for space or for an answer: each round (store.c). */
 void store_queue_for_space(struct store *store, struct append *append);
 bool store_has_space(const struct store *store, size_t bytes);
+/* Whether it is a duplicate, which needs no space and is never refused for want of it. */
+bool partition_has_stored(const struct partition *partition, const struct append *append);
 /* Dedupes and appends without asking for space. */
 enum append_state partition_append_now(struct partition *partition, struct append *append);
 /* A block made everything below durable: answers, wakes, may settle. */

@@ -45,14 +45,16 @@ static void space_round(struct store *store) {
         struct append *append = list_entry(list_first(&store->space_queue), struct append, link);
         struct partition *partition = append->partition;
         bool late = append->deadline_ns && now >= append->deadline_ns;
-        bool space = store_has_space(store, append->batch.len);
+        bool stored = !partition->dead && partition_has_stored(partition, append);
+        bool space = stored || store_has_space(store, append->batch.len);
         if (!late && !space && !store->stopping && !partition->dead) break;
         list_remove(&append->link);
         enum append_state state = APPEND_REFUSED;
         append->code =
             partition->dead ? ERROR_UNKNOWN_TOPIC_OR_PARTITION : ERROR_KAFKA_STORAGE_ERROR;
         append->base_offset = -1;
-        if (space && !store->stopping && !partition->dead)
+        bool takes = stored || (space && !store->stopping && !partition->dead);
+        if (takes)
             state = partition_append_now(partition, append);
         else if (!partition->dead)
             partition_mark_refused(partition, &append->header);
