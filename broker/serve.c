@@ -250,9 +250,9 @@ static bool run(struct serve *serve, struct error *error) {
     if (good) {
         announce_start(&serve->server, serve->started_ns);
         await_end(serve);
-        restore_signals();
         server_drain(&serve->server);
     }
+    restore_signals();
     join_cores(serve);
     if (!atomic_load(&serve->server.forced)) return good;
     if (serve->options->ephemeral) ephemeral_close(&serve->ephemeral);

@@ -168,7 +168,8 @@ void server_drain(struct server *server) {
 void server_cancel_core(struct server *server, unsigned index) {
     struct core *core = &server->cores[index];
     if (!core->store) return;
-    store_stop(core->store, core_stopped, core);
+    core->stop.deliver = core_stop;
+    ring_post(core->ring, &core->stop); /* from inside ring_run(), which core_stopped() ends */
     ring_run(core->ring);
 }
 
