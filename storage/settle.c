@@ -395,8 +395,11 @@ void bypass_finish(struct bypass *bypass) {
     check(partition->dead || &bypass->link == list_first(&partition->bypasses));
     list_remove(&bypass->link);
     partition->bypass_count--;
-    if (!partition->dead)
-        settled_move(partition, (struct place){bypass->from.segment, bypass->upto});
+    if (!partition->dead) {
+            settled_move(partition, (struct place){bypass->from.segment, bypass->upto});
+        /* What waited because too many were in flight goes on. */
+        if (partition->unformed) partition_dirty(partition);
+    }
     segment_file_release(bypass->file);
     free(bypass->pieces);
     free(bypass);
