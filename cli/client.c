@@ -225,7 +225,7 @@ bool client_call(struct client *client, enum api_key key, int version_max, const
     struct version_range broker = client->versions[key];
     int most = api->max_version < version_max ? api->max_version : version_max;
     if (broker.most < most) most = broker.most;
-    int least = api->request->first_version;
+    int least = (int)api->request->first_version; /* an int8_t that is a number */
     if (broker.least > least) least = broker.least;
     if (broker.most < 0 || most < least)
         return error_set(error, EPROTONOSUPPORT,
@@ -249,7 +249,7 @@ static bool agree(struct client *client, struct error *error) {
     struct api_versions_request request = {.client_software_name = BYTES_OF("millrace"),
                                            .client_software_version = BYTES_OF(MILLRACE_VERSION),
                                            .node_id = -1};
-    struct api_versions_response response;
+    struct api_versions_response response = {0};
     const struct api *api = api_find(API_API_VERSIONS);
     arena_init(&arena, 16 << 20);
     bool good =

@@ -88,11 +88,12 @@ static bool option_apply(struct options *options, const struct option_row *row,
 
 /* ---- flags ---- */
 
-static bool flag_unknown(const char *flag, struct error *error) {
+static void flag_unknown(const char *flag, struct error *error) {
     const struct option_row *row = option_row_nearest(flag + 2);
     if (row)
-        return error_set(error, EINVAL, "unknown flag %s; did you mean --%s?", flag, row->name);
-    return error_set(error, EINVAL, "unknown flag %s; millrace serve --help lists them", flag);
+        error_set(error, EINVAL, "unknown flag %s; did you mean --%s?", flag, row->name);
+    else
+        error_set(error, EINVAL, "unknown flag %s; millrace serve --help lists them", flag);
 }
 
 /* One flag taken apart: --name=value, --name value, --name and --no-name for switches. */
@@ -112,7 +113,10 @@ static bool flag_parse(int left, char *const argv[], struct flag *flag, struct e
     bool no = strncmp(name, "--no-", 5) == 0 && !option_row_find(name + 2);
     const struct option_row *row = option_row_find(name + (no ? 5 : 2));
     *flag = (struct flag){row, equals ? equals + 1 : NULL, 1};
-    if (!row || (no && row->type != OPTION_BOOL)) return flag_unknown(name, error);
+    if (!row || (no && row->type != OPTION_BOOL)) {
+        flag_unknown(name, error);
+        return false;
+    }
     if (no && equals) return error_set(error, EINVAL, "%s takes no value", name);
     if (equals) return true;
     if (row->type == OPTION_BOOL) return flag->value = no ? "false" : "true", true;
@@ -132,6 +136,7 @@ static bool flags_apply(struct options *options, int argc, char *const argv[],
             return true;
         }
         if (!flag_parse(argc - at, argv + at, &flag, error)) return false;
+        check(flag.row);
         if (only && flag.row != only) continue;
         if (!option_apply(options, flag.row, OPTION_FROM_FLAG, 0, flag.value, error))
             return error_place(error, "--", flag.row->name);
