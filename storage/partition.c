@@ -295,6 +295,8 @@ void partition_advance(struct partition *partition, int64_t high_watermark, stru
     check(place_compare(durable, partition->durable) >= 0);
     partition->high_watermark = high_watermark;
     partition->durable = durable;
+    if (place_compare(partition->formed, durable) < 0) partition->formed = durable; /* a roll */
+    if (partition->unformed) partition_dirty(partition); /* it may have waited for this */
     partition->shard->unsnapshotted = true;
     while (!list_is_empty(&partition->pending)) {
         struct append *append = list_entry(list_first(&partition->pending), struct append, link);

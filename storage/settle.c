@@ -396,7 +396,7 @@ void bypass_finish(struct bypass *bypass) {
     list_remove(&bypass->link);
     partition->bypass_count--;
     if (!partition->dead) {
-            settled_move(partition, (struct place){bypass->from.segment, bypass->upto});
+        settled_move(partition, (struct place){bypass->from.segment, bypass->upto});
         /* What waited because too many were in flight goes on. */
         if (partition->unformed) partition_dirty(partition);
     }
