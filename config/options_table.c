@@ -152,7 +152,8 @@ const struct option_row option_rows[] = {
      .value = "producer", .choices = compression_choices, .reloadable = true,
      KAFKA("compression.type", CONFIG_STRING),
      .doc = "Codec that batches are stored in; `producer` keeps what the producer chose, byte for "
-            "byte."},
+            "byte. Accepted and shown, without effect yet: batches are stored as the producer "
+            "compressed them."},
     {"log-message-timestamp-type", OPTION_ENUM, OPTION_GROUP_RECORDS, FIELD(message_timestamp_type),
      .value = "CreateTime", .choices = timestamp_choices, .reloadable = true,
      KAFKA("log.message.timestamp.type", CONFIG_STRING),
@@ -185,7 +186,8 @@ const struct option_row option_rows[] = {
     {"log-cleanup-policy", OPTION_ENUM, OPTION_GROUP_LOGS, FIELD(cleanup_policy), .value = "delete",
      .choices = cleanup_choices, .reloadable = true, KAFKA("log.cleanup.policy", CONFIG_LIST),
      .doc = "What happens to old records: deleted by age and size, compacted to the newest record "
-            "of each key, or both."},
+            "of each key, or both. Compaction itself is not built yet: `compact` alone keeps all "
+            "records."},
     {"log-retention-ms", OPTION_DURATION, OPTION_GROUP_LOGS, FIELD(retention_ms), .value = "7d",
      BETWEEN(-1, INT64_MAX), .reloadable = true, KAFKA("log.retention.ms", CONFIG_LONG),
      .doc = "Records older than this may be deleted, a whole segment at a time. -1: never."},
@@ -206,8 +208,9 @@ const struct option_row option_rows[] = {
     {"log-roll-jitter-ms", OPTION_DURATION, OPTION_GROUP_LOGS, FIELD(segment_jitter_ms),
      .value = "0", BETWEEN(0, INT64_MAX), .reloadable = true,
      KAFKA("log.roll.jitter.ms", CONFIG_LONG),
-     .doc = "Up to so much is taken off log-roll-ms at random, so that partitions do not roll at "
-            "the same moment."},
+     .doc =
+         "Up to so much is taken off log-roll-ms at random, so that partitions do not roll at the "
+         "same moment. Accepted and shown, without effect yet: segments roll without jitter."},
     {"log-segment-delete-delay-ms", OPTION_DURATION, OPTION_GROUP_LOGS,
      FIELD(segment_delete_delay_ms), .value = "1m", BETWEEN(0, INT64_MAX), .reloadable = true,
      KAFKA("log.segment.delete.delay.ms", CONFIG_LONG),
@@ -216,20 +219,23 @@ const struct option_row option_rows[] = {
     {"log-cleaner-delete-retention-ms", OPTION_DURATION, OPTION_GROUP_LOGS,
      FIELD(delete_retention_ms), .value = "1d", BETWEEN(0, INT64_MAX), .reloadable = true,
      KAFKA("log.cleaner.delete.retention.ms", CONFIG_LONG),
-     .doc = "How long a compacted topic keeps the marker of a deleted key."},
+     .doc = "How long a compacted topic keeps the marker of a deleted key. Accepted and shown, "
+            "without effect yet: compaction is not built."},
     {"log-cleaner-min-compaction-lag-ms", OPTION_DURATION, OPTION_GROUP_LOGS,
      FIELD(compaction_lag_ms_min), .value = "0", BETWEEN(0, INT64_MAX), .reloadable = true,
      KAFKA("log.cleaner.min.compaction.lag.ms", CONFIG_LONG),
-     .doc = "How long a record of a compacted topic stays as it is at least."},
+     .doc = "How long a record of a compacted topic stays as it is at least. Accepted and shown, "
+            "without effect yet: compaction is not built."},
     {"log-cleaner-max-compaction-lag-ms", OPTION_DURATION, OPTION_GROUP_LOGS,
      FIELD(compaction_lag_ms_max), .value = "9223372036854775807", BETWEEN(1, INT64_MAX),
      .reloadable = true, KAFKA("log.cleaner.max.compaction.lag.ms", CONFIG_LONG),
-     .doc = "How long a record of a compacted topic may wait for compaction at most."},
+     .doc = "How long a record of a compacted topic may wait for compaction at most. Accepted and "
+            "shown, without effect yet: compaction is not built."},
     {"log-cleaner-min-cleanable-ratio", OPTION_DOUBLE, OPTION_GROUP_LOGS,
      FIELD(cleanable_ratio_min), .value = "0.5", BETWEEN(0, 1), .reloadable = true,
      KAFKA("log.cleaner.min.cleanable.ratio", CONFIG_DOUBLE),
      .doc = "Share of a log that must be new since its last compaction before it is compacted "
-            "again."},
+            "again. Accepted and shown, without effect yet: compaction is not built."},
     {"journal-bytes-max", OPTION_SIZE, OPTION_GROUP_LOGS, FIELD(journal_bytes_max), .value = "2GiB",
      BETWEEN(16 * MIB, INT64_MAX),
      .doc = "Most bytes that the journal files of one core take on disk. Larger lets bursts run "

@@ -8,6 +8,10 @@
 #define BETWEEN(low, high) .minimum = (low), .maximum = (high)
 #define ANY .minimum = INT64_MIN, .maximum = INT64_MAX
 #define NO_EFFECT " Accepted and shown, without effect here: "
+/* Of values that storage is given and does not use yet. */
+#define NOT_YET " Accepted and shown, without effect here yet: "
+#define NO_COMPACTION NOT_YET "compaction is not built."
+#define NO_RECOMPRESSION NOT_YET "batches are stored as the producer compressed them."
 
 #define LONG_MAX_TEXT "9223372036854775807"
 
@@ -75,22 +79,25 @@ const struct topic_config_row topic_config_rows[] = {
      .server_name = "log.cleanup.policy",
      .doc = "What happens to old records: `delete` removes segments by age and size, `compact` "
             "keeps the newest record of each key; both may be given, and an empty list keeps all "
-            "records. A compacted topic takes records with keys only."},
+            "records. A compacted topic takes records with keys only. Compaction itself is not "
+            "built yet: "
+            "`compact` alone keeps all records."},
     {"compression.gzip.level", CONFIG_INT, "-1", BETWEEN(-1, 9), TO(gzip_level),
-     .is_valid = gzip_level_is_valid,
-     .doc = "Level for compression.type=gzip, 1 to 9; -1 is the codec's own default."},
-    {"compression.lz4.level", CONFIG_INT, "9", BETWEEN(1, 17), TO(lz4_level),
-     .doc = "Level for compression.type=lz4."},
+     .is_valid = gzip_level_is_valid, .no_effect = true,
+     .doc = "Level for compression.type=gzip, 1 to 9; -1 is the codec's own "
+            "default." NO_RECOMPRESSION},
+    {"compression.lz4.level", CONFIG_INT, "9", BETWEEN(1, 17), TO(lz4_level), .no_effect = true,
+     .doc = "Level for compression.type=lz4." NO_RECOMPRESSION},
     {"compression.type", CONFIG_STRING, "producer", .choices = compression_choices,
-     .take = take_compression, .server_name = "compression.type",
+     .take = take_compression, .server_name = "compression.type", .no_effect = true,
      .doc = "Codec that batches are stored in; `producer` keeps what the producer chose, byte for "
-            "byte."},
+            "byte." NO_RECOMPRESSION},
     {"compression.zstd.level", CONFIG_INT, "3", BETWEEN(-131072, 22), TO(zstd_level),
-     .doc = "Level for compression.type=zstd."},
+     .no_effect = true, .doc = "Level for compression.type=zstd." NO_RECOMPRESSION},
     {"delete.retention.ms", CONFIG_LONG, "86400000", AT_LEAST(0), TO(delete_retention_ms),
-     .server_name = "log.cleaner.delete.retention.ms",
+     .server_name = "log.cleaner.delete.retention.ms", .no_effect = true,
      .doc = "How long a compacted topic keeps the marker of a deleted key: the time in which a "
-            "consumer from the start must come by to see it."},
+            "consumer from the start must come by to see it." NO_COMPACTION},
     {"errors.deadletterqueue.group.enable", CONFIG_BOOLEAN, "false", .no_effect = true,
      .doc = "Whether share groups may use the topic as their dead-letter queue." NO_EFFECT
             "there are no share groups yet."},
@@ -108,7 +115,8 @@ const struct topic_config_row topic_config_rows[] = {
      .no_effect = true,
      .doc = "Replicas whose followers are throttled." NO_EFFECT "one node keeps one replica."},
     {"index.interval.bytes", CONFIG_INT, "4096", AT_LEAST(0), TO(index_interval_bytes),
-     .doc = "Bytes of log for each entry of a segment's index."},
+     .no_effect = true,
+     .doc = "Bytes of log for each entry of a segment's index." NOT_YET "the interval is fixed."},
     {"leader.replication.throttled.replicas", CONFIG_LIST, "", .is_valid = throttle_is_valid,
      .no_effect = true,
      .doc = "Replicas whose leaders are throttled." NO_EFFECT "one node keeps one replica."},
@@ -119,8 +127,9 @@ const struct topic_config_row topic_config_rows[] = {
      .doc = "Time kept locally under tiered storage; -2 follows retention.ms." NO_EFFECT
             "all records are local."},
     {"max.compaction.lag.ms", CONFIG_LONG, LONG_MAX_TEXT, AT_LEAST(1), TO(compaction_lag_ms_max),
-     .server_name = "log.cleaner.max.compaction.lag.ms",
-     .doc = "How long a record of a compacted topic may wait for compaction at most."},
+     .server_name = "log.cleaner.max.compaction.lag.ms", .no_effect = true,
+     .doc =
+         "How long a record of a compacted topic may wait for compaction at most." NO_COMPACTION},
     {"max.message.bytes", CONFIG_INT, "1048588", AT_LEAST(0), TO(message_bytes_max),
      .server_name = "message.max.bytes",
      .doc = "Largest record batch, as it is stored (compressed when it is compressed)."},
@@ -136,12 +145,12 @@ const struct topic_config_row topic_config_rows[] = {
      .take = take_timestamp, .server_name = "log.message.timestamp.type",
      .doc = "Whether a record keeps its producer's timestamp or gets the time of its append."},
     {"min.cleanable.dirty.ratio", CONFIG_DOUBLE, "0.5", BETWEEN(0, 1), TO(dirty_ratio_min),
-     .server_name = "log.cleaner.min.cleanable.ratio",
+     .server_name = "log.cleaner.min.cleanable.ratio", .no_effect = true,
      .doc = "Share of a log that must be new since its last compaction before it is compacted "
-            "again."},
+            "again." NO_COMPACTION},
     {"min.compaction.lag.ms", CONFIG_LONG, "0", AT_LEAST(0), TO(compaction_lag_ms_min),
-     .server_name = "log.cleaner.min.compaction.lag.ms",
-     .doc = "How long a record of a compacted topic stays as it is at least."},
+     .server_name = "log.cleaner.min.compaction.lag.ms", .no_effect = true,
+     .doc = "How long a record of a compacted topic stays as it is at least." NO_COMPACTION},
     {"min.insync.replicas", CONFIG_INT, "1", AT_LEAST(1), .no_effect = true,
      .server_name = "min.insync.replicas",
      .doc = "Replicas that must have a record before acks=all is answered." NO_EFFECT
@@ -178,9 +187,9 @@ const struct topic_config_row topic_config_rows[] = {
      .doc = "Largest index of a segment." NO_EFFECT
             "indexes are sparse caches and grow with their segment."},
     {"segment.jitter.ms", CONFIG_LONG, "0", AT_LEAST(0), TO(segment_jitter_ms),
-     .server_name = "log.roll.jitter.ms",
+     .server_name = "log.roll.jitter.ms", .no_effect = true,
      .doc = "Up to so much is taken off segment.ms at random, so that partitions do not roll at "
-            "the same moment."},
+            "the same moment." NOT_YET "segments roll without jitter."},
     {"segment.ms", CONFIG_LONG, "604800000", AT_LEAST(1), TO(segment_ms),
      .server_name = "log.roll.ms",
      .doc = "A segment is closed when its first record is so old, even if it is not full."},

@@ -23,7 +23,7 @@ Test(topic_config, rows_are_sound) {
         assert_valid(row->name, row->value);
         cr_assert_eq(topic_config_find(bytes_of_text(row->name)), row);
         if (row->server_name) cr_assert_not_null(option_row_find(row->server_name));
-        cr_assert_eq(row->no_effect, !row->take && !row->has_field, "%s", row->name);
+        cr_assert(row->no_effect || row->take || row->has_field, "%s", row->name);
         cr_assert_eq(row->doc[strlen(row->doc) - 1], '.', "%s", row->name);
         if (row->no_effect)
             cr_assert(strstr(row->doc, "without effect") || strstr(row->doc, "only false"));
