@@ -6,6 +6,7 @@
 #include "base/memory.h"
 #include "cli/command.h"
 #include "config/suggest.h"
+#include "protocol/api.h"
 
 static const struct command *const commands[] = {
     &command_topic_create, &command_topic_list, &command_topic_describe, &command_topic_alter,
@@ -13,7 +14,7 @@ static const struct command *const commands[] = {
 };
 
 /* Words that are commands without a row here. */
-static const char *const others[] = {"serve", "config", "version", "help"};
+static const char *const others[] = {"serve", "config", "protocol", "version", "help"};
 
 bool command_print(struct text *text, struct error *error) {
     bool good = fwrite(text->at ? text->at : "", 1, text->len, stdout) == text->len;
@@ -45,6 +46,7 @@ static int help_overview(void) {
     for (size_t at = 0; at < array_count(commands); at++)
         help_line(&out, commands[at]->name, commands[at]->summary);
     text_append(&out, BYTES_OF("\nAnd:\n"));
+    help_line(&out, "protocol", "Print the Kafka APIs and versions that are served, as Markdown.");
     help_line(&out, "version", "Print the version.");
     text_append(
         &out,
@@ -159,6 +161,13 @@ static int version_print(void) {
     return print_and_end(&out, CLI_DONE);
 }
 
+/* docs/protocol.md is made of this. */
+static int protocol_print(void) {
+    struct text out = {0};
+    api_print_markdown(&out);
+    return print_and_end(&out, CLI_DONE);
+}
+
 /* `millrace topic create ...`: two words, or `millrace produce ...`: one. */
 static int command_dispatch(int argc, char *argv[]) {
     char name[64];
@@ -192,6 +201,7 @@ int cli_main(int argc, char *argv[]) {
     const char *word = argv[1];
     if (is_help(word)) return help_main(argc, argv);
     if (strcmp(word, "version") == 0 || strcmp(word, "--version") == 0) return version_print();
+    if (strcmp(word, "protocol") == 0) return protocol_print();
     if (strcmp(word, "config") == 0) return config_main(argc - 1, argv + 1);
     return command_dispatch(argc, argv);
 }
