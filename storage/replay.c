@@ -212,10 +212,12 @@ static bool replay_extent(struct partition *partition, struct bytes payload, int
     if (partition->end.position != extent.end)
         return replay_broken(partition, "an EXTENT of the wrong length", error);
     while (partition->tail.count) tail_drop_oldest(&partition->tail);
-    bool padded = extent.upto >= extent.end;
-    partition->settled.position = padded ? extent.end : extent.upto;
-    /* A padded end is final: the log goes on in the next segment. */
-    if (padded && extent.end % DISK_BLOCK) partition->roll = true;
+    partition->settled.position = extent.upto < extent.end ? extent.upto : extent.end;
+    /* A padded end is final: the log has gone on in the next segment. */
+    if (extent.upto > extent.end) {
+        partition_roll(partition, extent.from.segment + 1, partition->next_offset, time_ms);
+        partition->settled = partition->end;
+    }
     replay_moved(partition);
     return restore_remainder(partition, extent.remainder, first_behind) ||
            replay_broken(partition, "an EXTENT's remainder is not batches", error);
