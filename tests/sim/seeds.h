@@ -1,0 +1,25 @@
+/* Runs a simulation for many seeds, each in a child process, so that a crash of one is a result and
+ * what its crashed lives leave behind goes with it. Failing seeds are printed with the command that
+ * repeats them.
+ *
+ *   MILLRACE_SIM_SEEDS=N   how many seeds per simulation, instead of the everyday number
+ *   MILLRACE_SIM_SEED=S    begin with S; alone: only S, with log lines */
+#pragma once
+
+#include <stdint.h>
+#include <stdnoreturn.h>
+
+/* One simulation: aborts or fails through seed_expect(); answers a digest of all that it saw. */
+typedef uint64_t simulation(uint64_t seed);
+
+/* Asserts (criterion) that no seed fails. `name` is suite/test. */
+void seeds_run(const char *name, uint64_t count, simulation *run);
+/* Asserts that these seeds run the same way twice. */
+void seeds_repeat(const char *name, uint64_t count, simulation *run);
+
+noreturn void seed_failed(const char *file, int line, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+#define seed_expect(condition, ...)                                        \
+    do {                                                                   \
+        if (!(condition)) seed_failed(__FILE__, __LINE__, "" __VA_ARGS__); \
+    } while (0)
