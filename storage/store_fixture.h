@@ -41,5 +41,6 @@ struct bytes fixture_batch(uint32_t count, size_t value_bytes, int64_t timestamp
                            int64_t producer_id, int32_t sequence);
 /* Appends and waits; answers the base offset, or minus the error code. */
 int64_t fixture_append(struct fixture *fixture, uint32_t id, struct bytes batch);
-/* Reads everything from `offset`, checks contiguity, answers the next offset; bytes are added up. */
+/* Reads everything from `offset`, checks contiguity, answers the next offset; bytes are added up.
+ */
 int64_t fixture_read_all(struct fixture *fixture, uint32_t id, int64_t offset, uint64_t *bytes);

@@ -132,7 +132,8 @@ struct bytes fixture_batch(uint32_t count, size_t value_bytes, int64_t timestamp
     uint8_t *value = memory_new(value_bytes);
     for (uint32_t at = 0; at < count; at++) {
         memset(value, (int)('a' + at % 26), value_bytes);
-        batch_build_add(&build, timestamp + at, BYTES_NULL, bytes_make(value, value_bytes), NULL, 0);
+        batch_build_add(&build, timestamp + at, BYTES_NULL, bytes_make(value, value_bytes), NULL,
+                        0);
     }
     struct byte_buffer out = {0};
     struct error error;

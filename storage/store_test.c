@@ -25,7 +25,8 @@ static void on_both(void (*test)(enum io_backend)) {
     if (has_backend(IO_URING)) test(IO_URING);
 }
 
-static int64_t append_one(struct fixture *fixture, uint32_t id, uint32_t count, size_t value_bytes) {
+static int64_t append_one(struct fixture *fixture, uint32_t id, uint32_t count,
+                          size_t value_bytes) {
     struct bytes batch = fixture_batch(count, value_bytes, 1000, -1, 0);
     int64_t offset = fixture_append(fixture, id, batch);
     free((void *)batch.at);
@@ -118,7 +119,8 @@ static void idempotence(enum io_backend backend) {
     struct fixture fixture;
     fixture_init(&fixture, backend);
     fixture_start(&fixture);
-    struct bytes first = fixture_batch(3, 10, 1000, 77, 0), second = fixture_batch(2, 10, 1000, 77, 3);
+    struct bytes first = fixture_batch(3, 10, 1000, 77, 0),
+                 second = fixture_batch(2, 10, 1000, 77, 3);
     struct bytes gap = fixture_batch(1, 10, 1000, 77, 9);
     cr_assert_eq(fixture_append(&fixture, 4, first), 0);
     cr_assert_eq(fixture_append(&fixture, 4, second), 3);
