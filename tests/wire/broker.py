@@ -22,6 +22,11 @@ for line in (codec.ROOT / "protocol/error_code.h").read_text().splitlines():
 SECONDS = 20  # no answer takes longer, even with sanitizers on a busy machine
 
 
+def environment():
+    """Ours, without options for brokers."""
+    return {key: value for key, value in os.environ.items() if not key.startswith("MILLRACE_")}
+
+
 class Broker:
     """`with Broker("--cores", "2") as broker:`; the data directory survives kill() and stop()."""
 
@@ -30,6 +35,7 @@ class Broker:
     def __init__(self, *options, data=None, ephemeral=False):
         self.folder = Path(tempfile.mkdtemp(prefix="millrace-wire-"))
         self.data = Path(data) if data else self.folder / "data"
+        self.log = self.folder / "log"
         self.options = list(options)
         self.ephemeral = ephemeral
         self.start()
@@ -38,12 +44,12 @@ class Broker:
         ready = self.folder / "ready"
         ready.unlink(missing_ok=True)
         where = ["--ephemeral"] if self.ephemeral else ["--data", str(self.data)]
-        self.log = open(self.folder / "log", "a+", encoding="utf-8", errors="replace")
+        self.log_file = open(self.log, "a+", encoding="utf-8", errors="replace")
         self.process = subprocess.Popen(
             [self.program, "serve", *where, "--listen", "127.0.0.1:0", "--io", self.backend,
              "--ready-file", str(ready), "--exit-with-parent", *self.options],
-            stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log,
-            env={**os.environ, "TMPDIR": str(self.folder)})
+            stdin=subprocess.DEVNULL, stdout=self.log_file, stderr=self.log_file,
+            env={**environment(), "TMPDIR": str(self.folder)})
         Broker.alive.append(self)
         deadline = time.monotonic() + SECONDS
         while not ready.exists():
@@ -55,18 +61,18 @@ class Broker:
         self.address = (host, int(port))
 
     def said(self):
-        return (self.folder / "log").read_text(errors="replace")
+        return self.log.read_text(errors="replace")
 
     def kill(self):
         self.process.kill()
         self.process.wait()
-        self.log.close()
+        self.log_file.close()
 
     def stop(self, seconds=SECONDS):
         """SIGTERM; the exit status."""
         self.process.send_signal(signal.SIGTERM)
         status = self.process.wait(seconds)
-        self.log.close()
+        self.log_file.close()
         return status
 
     def restart(self):
