@@ -11,7 +11,7 @@
 #include "storage/layout.h"
 
 enum {
-    FILE_BYTES_FIRST = 1 << 20,
+    FILE_BYTES_FIRST = JOURNAL_FILE_MIN,
     FILE_BYTES_SECOND = 16 << 20,
     FILE_BYTES = 64 << 20,
     FILL_PIECE = 1 << 20,

@@ -50,7 +50,10 @@ struct journal_slot {
     size_t note_count, note_capacity;
 };
 
-enum { JOURNAL_FILES_MAX = 64 };
+enum {
+    JOURNAL_FILES_MAX = 64,
+    JOURNAL_FILE_MIN = 1 << 20, /* every file is a multiple of this */
+};
 
 struct journal {
     struct ring *ring;

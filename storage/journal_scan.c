@@ -7,7 +7,12 @@
 #include "base/say.h"
 #include "storage/layout.h"
 
-enum { LOOK_AHEAD_BYTES = (JOURNAL_IN_FLIGHT_MAX + 1) * JOURNAL_BLOCK_MAX };
+/* A block formed behind a missing one says that it was acknowledged at the latest when the slot of
+ * the missing one was used again: it begins within so many bytes. */
+enum {
+    LOOK_AHEAD_BYTES = (JOURNAL_IN_FLIGHT_MAX + 1) * JOURNAL_BLOCK_MAX,
+    WINDOW_BYTES = LOOK_AHEAD_BYTES + JOURNAL_BLOCK_MAX,
+};
 
 static void scan_path(const struct journal_scan *scan, const struct scanned_file *file,
                       char path[LAYOUT_PATH_SIZE]) {
@@ -47,22 +52,23 @@ static uint64_t block_padded(const struct journal_block *block) {
 }
 
 /* Walks one file's blocks from its start as far as they follow each other. */
-static bool scan_file(struct journal_scan *scan, struct scanned_file *file,
-                      struct journal_block *newest, struct error *error) {
-    struct journal_block block, last = {0};
+static bool scan_file(struct journal_scan *scan, struct scanned_file *file, struct error *error) {
+    struct journal_block block;
     for (;;) {
         int result = scan_block(scan, file, file->end, &block);
         if (result < 0) return scan_error(scan, file, "read", result, error);
-        bool follows = file->first == 0 || (block.sequence == last.sequence + 1 &&
-                                            block.incarnation >= last.incarnation);
-        if (result == 0 || !follows) break;
-        if (file->first == 0) file->first = block.sequence;
+        bool follows = file->first == 0 || (block.sequence == file->last + 1 &&
+                                            block.incarnation >= file->last_incarnation);
+        if (result == 0 || !follows) return true;
+        if (file->first == 0) {
+            file->first = block.sequence;
+            file->first_incarnation = block.incarnation;
+        }
         file->last = block.sequence;
+        file->last_incarnation = block.incarnation;
+        file->released_through = block.released_through;
         file->end += block_padded(&block);
-        last = block;
     }
-    if (file->first && last.sequence > newest->sequence) *newest = last;
-    return true;
 }
 
 static bool scan_open_file(struct journal_scan *scan, uint32_t number, struct error *error) {
@@ -102,93 +108,121 @@ static bool scan_damaged(const struct journal_scan *scan, const struct scanned_f
                      (unsigned long long)sequence);
 }
 
-/* Zeros [from, upto), which was never acknowledged. */
-static bool scan_clear(struct journal_scan *scan, struct scanned_file *file, uint64_t from,
-                       uint64_t upto, struct error *error) {
-    if (upto == from) return true;
-    uint8_t *zeros = memory_aligned(JOURNAL_ALIGNMENT, upto - from);
-    memset(zeros, 0, upto - from);
-    int result = file_write_at(file->file, zeros, upto - from, from);
+/* --- the chain --- */
+
+static bool file_follows(const struct scanned_file *before, const struct scanned_file *file) {
+    return before->first && before->last + 1 == file->first &&
+           before->last_incarnation <= file->first_incarnation;
+}
+
+/* The newest run of files that reaches back to the first block that it needs. Newer files that do
+ * not are behind a gap: their blocks were never acknowledged, or something is damaged. */
+static void scan_chain(struct journal_scan *scan) {
+    for (unsigned end = scan->file_count; end > 0 && scan->files[end - 1].first;) {
+        unsigned begin = end - 1;
+        while (begin > 0 && file_follows(&scan->files[begin - 1], &scan->files[begin])) begin--;
+        const struct scanned_file *newest = &scan->files[end - 1];
+        if (newest->released_through + 1 >= scan->files[begin].first) {
+            scan->released_through = newest->released_through;
+            scan->last_sequence = newest->last;
+            scan->last_incarnation = newest->last_incarnation;
+            for (unsigned at = begin; at < end; at++)
+                scan->files[at].needed = scan->files[at].last > scan->released_through;
+            return;
+        }
+        for (unsigned at = begin; at < end; at++) scan->files[at].first = scan->files[at].end = 0;
+        end = begin;
+    }
+}
+
+/* --- what lies behind it --- */
+
+static bool scan_stray(struct journal_scan *scan, struct scanned_file *file, uint64_t at,
+                       struct bytes rest, struct error *error) {
+    struct journal_block block;
+    if (!block_read(rest, &block) || block.salt != scan->directory->salt ||
+        block.core != scan->core || block.sequence <= scan->last_sequence ||
+        block.incarnation < scan->last_incarnation)
+        return true;
+    if (block.acknowledged_through > scan->last_sequence)
+        return scan_damaged(scan, file, at, scan->last_sequence + 1, error);
+    file->clear_upto = at + block_padded(&block);
+    scan->torn_blocks++;
+    return true;
+}
+
+/* Looks at what lies behind the chain in this file; changes nothing. */
+static bool scan_behind(struct journal_scan *scan, struct scanned_file *file, uint8_t *window,
+                        struct error *error) {
+    uint64_t from = file->end, limit = from + WINDOW_BYTES;
+    file->clear_upto = from;
+    if (limit > file->size) limit = file->size;
+    if (from >= limit) return true;
+    int64_t got = file_read_at(file->file, window, limit - from, from);
+    if (got < 0) return scan_error(scan, file, "read", (int)got, error);
+    for (int64_t at = 0; at + JOURNAL_ALIGNMENT <= got && at < LOOK_AHEAD_BYTES;
+         at += JOURNAL_ALIGNMENT)
+        if (!scan_stray(scan, file, from + (uint64_t)at,
+                        bytes_make(window + at, (size_t)(got - at)), error))
+            return false;
+    return true;
+}
+
+/* Zeros what was never acknowledged: a block of the next life may end where one of these begins. */
+static bool scan_clear(struct journal_scan *scan, struct scanned_file *file, struct error *error) {
+    if (file->clear_upto == file->end) return true;
+    uint64_t len = file->clear_upto - file->end;
+    uint8_t *zeros = memory_aligned(JOURNAL_ALIGNMENT, len);
+    memset(zeros, 0, len);
+    int result = file_write_at(file->file, zeros, len, file->end);
     free(zeros);
     if (result == 0) result = file_sync(file->file);
     return result == 0 || scan_error(scan, file, "clear the torn tail of", result, error);
 }
 
-/* A block that lies behind the chain's end: damage, or never acknowledged (then *clear_upto grows).
- */
-static bool scan_stray(struct journal_scan *scan, const struct scanned_file *chain_end,
-                       const struct scanned_file *file, uint64_t at, uint64_t *clear_upto,
-                       struct error *error) {
-    struct journal_block block;
-    int result = scan_block(scan, file, at, &block);
-    if (result < 0) return scan_error(scan, file, "read", result, error);
-    if (result == 0 || block.sequence <= scan->last_sequence ||
-        block.incarnation < scan->last_incarnation)
-        return true;
-    if (block.acknowledged_through > scan->last_sequence)
-        return scan_damaged(scan, chain_end, chain_end->end, scan->last_sequence + 1, error);
-    *clear_upto = at + block_padded(&block);
-    scan->torn_blocks++;
-    return true;
-}
-
-/* Looks at what lies behind the end of the chain in this file, from `position` on. */
-static bool scan_behind(struct journal_scan *scan, const struct scanned_file *chain_end,
-                        struct scanned_file *file, uint64_t position, struct error *error) {
-    uint64_t limit = position + LOOK_AHEAD_BYTES, clear_upto = position;
-    if (limit > file->size) limit = file->size;
-    uint8_t *window = memory_aligned(JOURNAL_ALIGNMENT, LOOK_AHEAD_BYTES);
-    int64_t got =
-        position < limit ? file_read_at(file->file, window, limit - position, position) : 0;
-    bool fine = got >= 0 || scan_error(scan, file, "read", (int)got, error);
-    for (int64_t at = 0; fine && at + JOURNAL_ALIGNMENT <= got; at += JOURNAL_ALIGNMENT)
-        if (block_claimed_length(bytes_make(window + at, JOURNAL_ALIGNMENT)))
-            fine = scan_stray(scan, chain_end, file, position + (uint64_t)at, &clear_upto, error);
+static bool scan_rest(struct journal_scan *scan, struct error *error) {
+    uint8_t *window = memory_aligned(JOURNAL_ALIGNMENT, WINDOW_BYTES);
+    bool fine = true;
+    for (unsigned at = 0; fine && at < scan->file_count; at++)
+        fine = scan_behind(scan, &scan->files[at], window, error);
     free(window);
-    return fine && scan_clear(scan, file, position, clear_upto, error);
+    for (unsigned at = 0; fine && at < scan->file_count; at++)
+        fine = scan_clear(scan, &scan->files[at], error);
+    return fine;
 }
 
-/* Finds the contiguous chain after released_through; files behind a gap were never acknowledged. */
-static bool scan_chain(struct journal_scan *scan, struct error *error) {
-    struct scanned_file *last = NULL;
+/* A crash while a file was prefilled leaves a short one, of which nothing is needed. */
+static void scan_remove_unfinished(struct journal_scan *scan) {
+    unsigned kept = 0;
     for (unsigned at = 0; at < scan->file_count; at++) {
         struct scanned_file *file = &scan->files[at];
-        if (file->first == 0 || file->last <= scan->released_through) continue;
-        if (!last && file->first > scan->released_through + 1)
-            return scan_damaged(scan, file, 0, scan->released_through + 1, error);
-        if (last && file->first != last->last + 1) break;
-        file->needed = true;
-        last = file;
-        scan->last_sequence = file->last;
+        if (!file->needed && file->size < JOURNAL_FILE_MIN) {
+            char path[LAYOUT_PATH_SIZE];
+            scan_path(scan, file, path);
+            file_close(file->file);
+            disk_unlink(scan->directory->disk, path);
+        } else {
+            scan->files[kept++] = *file;
+        }
     }
-    if (!last) return true;
-    for (unsigned at = 0; at < scan->file_count; at++) {
-        struct scanned_file *file = &scan->files[at];
-        bool behind_gap = !file->needed && file->first > scan->last_sequence;
-        if (file != last && !behind_gap && file->first != 0) continue;
-        if (!scan_behind(scan, last, file, file == last ? file->end : 0, error)) return false;
-        if (behind_gap) file->first = file->last = file->end = 0;
-    }
-    return true;
+    scan->file_count = kept;
 }
 
 bool journal_scan_open(struct journal_scan *scan, struct data_directory *directory, unsigned core,
                        const uint32_t *numbers, unsigned count, struct error *error) {
     *scan = (struct journal_scan){.directory = directory, .core = core};
     scan->buffer = memory_aligned(JOURNAL_ALIGNMENT, JOURNAL_BLOCK_MAX);
-    struct journal_block newest = {0};
     if (count > JOURNAL_FILES_MAX)
         return error_set(error, 0, "journal %u has %u files, more than %d: not ours", core, count,
                          JOURNAL_FILES_MAX);
     for (unsigned at = 0; at < count; at++) {
         if (!scan_open_file(scan, numbers[at], error)) return false;
-        if (!scan_file(scan, &scan->files[at], &newest, error)) return false;
+        if (!scan_file(scan, &scan->files[at], error)) return false;
     }
     scan_sort(scan);
-    scan->released_through = newest.released_through;
-    scan->last_incarnation = newest.incarnation;
-    scan->last_sequence = newest.sequence;
-    if (!scan_chain(scan, error)) return false;
+    scan_chain(scan);
+    if (!scan_rest(scan, error)) return false;
+    scan_remove_unfinished(scan);
     if (scan->torn_blocks)
         say_info(
             "journal %u: a torn tail after block %llu: %llu blocks that were never "

@@ -1,11 +1,12 @@
 /* Reading one core's journal at start: which files hold the chain of blocks that is still needed,
  * where it ends, and whether it ends in a torn tail or in damage.
  *
- * The chain is sequence, sequence + 1, … over files, incarnations never falling. At its end the
- * scan looks at everything that lies behind: a later block whose acknowledged_through covers the
- * missing one proves that the missing one had been durable, and is damage; otherwise what lies
- * behind was never acknowledged, and is zeroed and synced. Nothing is changed when damage is found.
- */
+ * The chain is sequence, sequence + 1, … over files, incarnations never falling, back to the first
+ * block that its own last block still needs (released_through). Behind it, in every file, the scan
+ * looks for later blocks: one whose acknowledged_through covers a missing block proves that this
+ * had been durable, and is damage; otherwise what lies behind was never acknowledged, and is zeroed
+ * and synced. Nothing is changed before all files were looked at, and nothing at all when there is
+ * damage. */
 #pragma once
 
 #include "storage/data_directory.h"
@@ -16,6 +17,8 @@ struct scanned_file {
     uint32_t number;
     uint64_t size, end;   /* end: after the last block of its chain */
     uint64_t first, last; /* sequences; 0 when it begins with no block of ours */
+    uint64_t first_incarnation, last_incarnation, released_through; /* the last: as its end says */
+    uint64_t clear_upto; /* [end, clear_upto) holds blocks that were never acknowledged */
     bool needed;
 };
 

@@ -3,8 +3,10 @@
 #pragma once
 
 #include <inttypes.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <string.h>
 
 enum {
     FORMAT_VERSION = 1,       /* written by this release */
@@ -27,4 +29,19 @@ static inline void layout_segment(char path[LAYOUT_PATH_SIZE], uint32_t partitio
 }
 static inline void layout_snapshot(char path[LAYOUT_PATH_SIZE], uint32_t shard) {
     snprintf(path, LAYOUT_PATH_SIZE, LAYOUT_SNAPSHOTS "/%" PRIu32, shard);
+}
+
+/* The numbers in a file's name (without its folder). False unless it is exactly the name that we
+ * would give: "0-1.bak" and "0-01" are not ours. */
+static inline bool layout_journal_parse(const char *name, uint32_t *core, uint32_t *number) {
+    char again[LAYOUT_PATH_SIZE];
+    if (sscanf(name, "%" SCNu32 "-%" SCNu32, core, number) != 2) return false;
+    layout_journal(again, *core, *number);
+    return strcmp(again + sizeof LAYOUT_JOURNALS, name) == 0;
+}
+static inline bool layout_segment_parse(const char *name, uint32_t *partition, uint32_t *segment) {
+    char again[LAYOUT_PATH_SIZE];
+    if (sscanf(name, "%" SCNu32 "-%" SCNu32, partition, segment) != 2) return false;
+    layout_segment(again, *partition, *segment);
+    return strcmp(again + sizeof LAYOUT_SEGMENTS, name) == 0;
 }

@@ -25,17 +25,15 @@ struct journal_names {
 static int journal_name(void *context, const char *name, bool is_directory) {
     (void)is_directory;
     struct journal_names *names = context;
-    char *end = NULL;
-    unsigned long core = strtoul(name, &end, 10);
-    if (end == name || *end != '-' || core >= CORES_MAX) {
+    uint32_t core, number;
+    if (!layout_journal_parse(name, &core, &number) || core >= CORES_MAX) {
         say_warning("%s/%s is not ours; it was left alone", LAYOUT_JOURNALS, name);
         return 0;
     }
-    uint32_t number = (uint32_t)strtoul(end + 1, NULL, 10);
     unsigned count = names->counts[core]++;
     names->numbers[core] = memory_resize(names->numbers[core], (count + 1) * sizeof(uint32_t));
     names->numbers[core][count] = number;
-    if (core >= names->cores) names->cores = (unsigned)core + 1;
+    if (core >= names->cores) names->cores = core + 1;
     return 0;
 }
 
@@ -318,13 +316,11 @@ static int sweep_segment(void *context, const char *name, bool is_directory) {
         struct recovered *recovered;
         struct lives *lives;
     } *sweep = context;
-    char *end = NULL;
-    uint32_t id = (uint32_t)strtoul(name, &end, 10);
-    if (end == name || *end != '-') {
+    uint32_t id, number;
+    if (!layout_segment_parse(name, &id, &number)) {
         say_warning("%s/%s is not ours; it was left alone", LAYOUT_SEGMENTS, name);
         return 0;
     }
-    uint32_t number = (uint32_t)strtoul(end + 1, NULL, 10);
     struct partition *partition = lives_find(sweep->lives, id);
     struct partition_definition definition;
     bool dead = !partition && id != CATALOG_PARTITION_ID &&
@@ -386,6 +382,23 @@ static bool settle_shard(struct recovered *recovered, struct shard *shard, struc
            error_set(error, -result, "cannot write a snapshot: %s", strerror(-result));
 }
 
+/* The newest first, each durably: what a crash in between leaves is the beginning of a journal,
+ * which the snapshots contain, and not one with a hole. */
+static int journals_remove(struct recovered *recovered) {
+    struct disk *disk = recovered->directory->disk;
+    for (unsigned core = 0; core < recovered->scan_count; core++) {
+        struct journal_scan *scan = &recovered->scans[core];
+        for (unsigned at = scan->file_count; at-- > 0;) {
+            char path[LAYOUT_PATH_SIZE];
+            layout_journal(path, core, scan->files[at].number);
+            int result = disk_unlink(disk, path);
+            if (result == 0) result = disk_sync_directory(disk, LAYOUT_JOURNALS);
+            if (result < 0) return result;
+        }
+    }
+    return 0;
+}
+
 bool recover_finish(struct recovered *recovered, unsigned core_count, struct error *error) {
     bool same = recovered->scan_count <= core_count;
     for (uint32_t id = 0; id < recovered->directory->shard_count; id++)
@@ -396,17 +409,10 @@ bool recover_finish(struct recovered *recovered, unsigned core_count, struct err
     for (uint32_t id = 0; id < recovered->directory->shard_count; id++)
         if (!settle_shard(recovered, recovered->shards[id], error)) return false;
     recovered->reset = true;
-    for (unsigned core = 0; core < recovered->scan_count; core++) {
-        struct journal_scan *scan = &recovered->scans[core];
-        for (unsigned at = 0; at < scan->file_count; at++) {
-            char path[LAYOUT_PATH_SIZE];
-            layout_journal(path, core, scan->files[at].number);
-            disk_unlink(recovered->directory->disk, path);
-        }
-    }
-    int result = disk_sync_directory(recovered->directory->disk, LAYOUT_JOURNALS);
+    int result = journals_remove(recovered);
     return result == 0 ||
-           error_set(error, -result, "cannot sync %s: %s", LAYOUT_JOURNALS, strerror(-result));
+           error_set(error, -result, "cannot remove the journals in %s/%s: %s",
+                     disk_root(recovered->directory->disk), LAYOUT_JOURNALS, strerror(-result));
 }
 
 /* --- handing over --- */
