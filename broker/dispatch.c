@@ -168,5 +168,6 @@ void request_dispatch(struct request *request) {
         return;
     }
     request->arena.limit = SIZE_MAX;
+    request_count_memory(request);
     request->handler->start(request);
 }

@@ -12,10 +12,16 @@
 enum {
     REQUEST_OVERHEAD = 4096, /* what decoding and answering an ordinary request takes */
     DECODE_BASE = 64 * 1024, /* a decoded body takes at most this … */
-    DECODE_FACTOR = 32,      /* … and so many times its frame (16 is the worst that is legal) */
+    DECODE_FACTOR = 32, /* … and so many times its frame (16 is the worst that is legal), … */
+    DECODE_SHARE = 8,   /* … but no more than this part of the budget */
 };
 
 size_t request_cost(uint32_t length) { return length + sizeof(struct request) + REQUEST_OVERHEAD; }
+
+static size_t decode_limit(const struct core *core, size_t length) {
+    size_t most = core->admission.total / DECODE_SHARE;
+    return DECODE_BASE + (length < most / DECODE_FACTOR ? length * DECODE_FACTOR : most);
+}
 
 struct request *request_new(struct connection *connection, uint32_t length,
                             enum admission_class class) {
@@ -31,7 +37,7 @@ struct request *request_new(struct connection *connection, uint32_t length,
     list_init(&request->link);
     list_init(&request->woken);
     list_init(&request->produce_order);
-    arena_init(&request->arena, DECODE_BASE + (size_t)length * DECODE_FACTOR);
+    arena_init(&request->arena, decode_limit(request->core, length));
     return request;
 }
 
@@ -67,12 +73,13 @@ static void request_end(struct request *request) {
     connection_answered(request->connection, request);
 }
 
-/* Long answers to short requests are counted while they wait to be sent. */
-static void request_count_memory(struct request *request) {
-    if (request->arena.used <= REQUEST_OVERHEAD) return;
-    size_t more = request->arena.used - REQUEST_OVERHEAD;
+void request_count_memory(struct request *request) {
+    size_t counted = request->counted_bytes > 0 ? request->counted_bytes : REQUEST_OVERHEAD;
+    if (request->arena.used <= counted) return;
+    size_t more = request->arena.used - counted;
     admission_force(&request->core->admission, request->class, more);
     request->budget_bytes += more;
+    request->counted_bytes = request->arena.used;
 }
 
 void request_answer(struct request *request, const void *response) {

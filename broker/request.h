@@ -37,9 +37,10 @@ struct request {
     uint8_t *frame; /* behind this struct, in the same allocation; decoded bodies point into it */
     size_t frame_size;
     enum admission_class class;
-    size_t budget_bytes; /* what admission counts for it */
-    void *body;          /* decoded: struct X_request */
-    void *state;         /* the handler's own, in the arena */
+    size_t budget_bytes;  /* what admission counts for it */
+    size_t counted_bytes; /* of the arena, in that */
+    void *body;           /* decoded: struct X_request */
+    void *state;          /* the handler's own, in the arena */
     uint64_t started_ns;
     struct timer deadline;     /* armed by request_park() */
     struct list woken;         /* in core->woken */
@@ -99,6 +100,8 @@ void request_hurry(struct request *request);
 /* Nobody will read the answer. */
 bool request_is_dead(const struct request *request);
 
+/* Makes admission count what the arena has grown to: long lists, long answers to short requests. */
+void request_count_memory(struct request *request);
 /* Memory for an answer that can be shorter: what is granted of `wanted`, at least `minimum`. */
 size_t request_take_some(struct request *request, size_t wanted, size_t minimum);
 

@@ -207,3 +207,16 @@ def test_unknown_group_coordinator_types():
     with Broker(ephemeral=True) as broker, broker.connect() as client:
         answer = client.call("FindCoordinator", 2, key="g", key_type=9)
         assert answer["error_code"] == ERRORS["INVALID_REQUEST"]
+
+
+def test_lists_that_unpack_to_much_close():
+    """A body may take an eighth of the budget when decoded, however short its items are."""
+    with Broker("--memory", "64MiB", ephemeral=True) as broker:
+        with broker.connect() as client:
+            body = struct.pack(">hhih", 3, 4, 1, -1) + struct.pack(">i", 900000) + b"\0" * 1800001
+            client.write(struct.pack(">i", len(body)) + body)
+            assert client.is_closed()
+        with broker.connect() as client:
+            answer = client.call("Metadata", 4, topics=[{"name": f"{i}"} for i in range(20000)],
+                                 allow_auto_topic_creation=False)
+            assert len(answer["topics"]) == 20000
