@@ -123,13 +123,6 @@ static uint64_t commit_take(struct partition *partition, size_t room, int64_t *e
     return taken;
 }
 
-static void partition_formed_next_segment(struct partition *partition) {
-    const struct segment *segment = partition_segment(partition, partition->formed.segment);
-    if (segment && partition->end.segment > segment->number &&
-        partition->formed.position == segment->end)
-        partition->formed = (struct place){segment->number + 1, SEGMENT_START};
-}
-
 static enum commit_state commit_batches(struct commit *commit, struct partition *partition) {
     enum { FIXED = JOURNAL_PLACE_BYTES };
     while (partition->unformed) {

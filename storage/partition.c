@@ -140,6 +140,13 @@ void partition_roll(struct partition *partition, uint32_t number, int64_t base_o
     partition->roll = false;
 }
 
+void partition_formed_next_segment(struct partition *partition) {
+    const struct segment *segment = partition_segment(partition, partition->formed.segment);
+    if (segment && partition->end.segment > segment->number &&
+        partition->formed.position == segment->end)
+        partition->formed = (struct place){segment->number + 1, SEGMENT_START};
+}
+
 static bool partition_wants_roll(const struct partition *partition, size_t batch_bytes,
                                  int64_t now_ms) {
     if (partition->segment_count == 0 || partition->roll) return true;

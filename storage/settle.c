@@ -84,6 +84,20 @@ static void preparation_run(struct work *work) {
         job->result = segment_extend(job->file, job->size);
 }
 
+/* There is no space: the store tries again after a while. */
+static void settle_later(struct partition *partition) {
+    struct store *store = partition->store;
+    if (partition->dead || list_is_linked(&partition->settling)) return;
+    list_append(&store->settling, &partition->settling);
+    store_check_space_later(store);
+}
+
+void settle_again(struct partition *partition) {
+    if (partition->dead) return;
+    if (partition->unformed) partition_dirty(partition);
+    settle_consider(partition);
+}
+
 static bool error_is_no_space(int result) {
     return result == -ENOSPC || result == -EDQUOT || result == -EMFILE || result == -ENFILE;
 }
@@ -106,10 +120,10 @@ static void preparation_done(struct work *work) {
         segment_file_release(job->file);
     } else if (job->result == 0 || !job->create)
         segment_file_release(job->file);
-    if (job->result == 0 && !partition->dead) {
-        if (partition->unformed) partition_dirty(partition);
-        settle_consider(partition);
-    }
+    if (job->result < 0)
+        settle_later(partition);
+    else
+        settle_again(partition);
     partition_unpin(partition);
     free(job);
 }
@@ -245,8 +259,10 @@ static void settle_done(struct io_op *op) {
         struct segment *segment = partition_segment(partition, number);
         if (segment && !segment->sealed && partition->settled.segment > number)
             settle_seal(partition, segment);
-        if (result >= 0) settle_consider(partition);
-        if (partition->unformed) partition_dirty(partition);
+        if (result < 0)
+            settle_later(partition);
+        else
+            settle_again(partition);
     }
     partition_unpin(partition);
 }
@@ -375,6 +391,7 @@ static void bypass_write(struct partition *partition, struct segment *segment, s
 
 void bypass_start(struct partition *partition) {
     while (partition->bypass_count < BYPASS_IN_FLIGHT_MAX && bypass_is_wanted(partition)) {
+        partition_formed_next_segment(partition);
         struct place from = bypass_from(partition);
         struct segment *segment = partition_segment(partition, from.segment);
         /* What was rolled away from must be settled first: the write is one range of one file. */

@@ -87,7 +87,7 @@ struct partition {
     struct list waiters;  /* struct waiter */
     int64_t trim_formed;  /* the log start that a trim on its way will set */
     struct list dirty;    /* in its shard while there is something to form */
-    struct list settling; /* in its store while write-out is wanted */
+    struct list settling; /* in its store while write-out waits for space */
     bool preparing;       /* a worker creates or extends the active segment's file */
     bool roll;            /* the next append begins a new segment */
     bool offline;         /* damage: KAFKA_STORAGE_ERROR */
@@ -115,7 +115,7 @@ struct store {
     struct shard **shards; /* by id; NULL where another core runs it */
     struct map partitions;
     struct list dirty_shards;
-    struct list settling;    /* partitions that want write-out */
+    struct list settling;    /* partitions whose write-out met a full disk */
     struct list answers;     /* appends to answer in the next round (duplicates) */
     struct list space_queue; /* appends that wait for journal space */
     struct chunk_pool chunks;
@@ -154,6 +154,8 @@ void partition_unpin(struct partition *partition);
 /* Begins a new segment: the old one is padded, then settled and sealed. */
 void partition_roll(struct partition *partition, uint32_t number, int64_t base_offset,
                     int64_t now_ms);
+/* Behind the last byte of a segment that was rolled away from, `formed` goes on in the next one. */
+void partition_formed_next_segment(struct partition *partition);
 /* Puts it among those that have something to form. */
 void partition_dirty(struct partition *partition);
 /* Copies a batch that has its offset to the end of the log and moves `end` (append and replay). */
@@ -162,6 +164,8 @@ void partition_place(struct partition *partition, const struct batch_header *hea
 /* Appends that wait for space or for an answer: each round (store.c). */
 void store_queue_for_space(struct store *store, struct append *append);
 bool store_has_space(const struct store *store, size_t bytes);
+/* Looks again after a while: for appends that wait, and for write-outs that met a full disk. */
+void store_check_space_later(struct store *store);
 /* Whether it is a duplicate, which needs no space and is never refused for want of it. */
 bool partition_has_stored(const struct partition *partition, const struct append *append);
 /* Dedupes and appends without asking for space. */

@@ -33,9 +33,12 @@ bool store_has_space(const struct store *store, size_t bytes) {
 void store_queue_for_space(struct store *store, struct append *append) {
     list_append(&store->space_queue, &append->link);
     partition_pin(append->partition);
-    if (!timer_is_armed(&store->space))
-        timer_arm(store->ring, &store->space,
-                  ring_now_ns(store->ring) + SPACE_CHECK_MS * NS_PER_MS);
+    store_check_space_later(store);
+}
+
+void store_check_space_later(struct store *store) {
+    if (timer_is_armed(&store->space)) return;
+    timer_arm(store->ring, &store->space, ring_now_ns(store->ring) + SPACE_CHECK_MS * NS_PER_MS);
 }
 
 /* In order of arrival, so that a producer's sequences stay in order. */
@@ -65,8 +68,14 @@ static void space_round(struct store *store) {
 
 static void space_timer(struct timer *timer) {
     struct store *store = container_of(timer, struct store, space);
-    if (!list_is_empty(&store->space_queue))
-        timer_arm(store->ring, timer, ring_now_ns(store->ring) + SPACE_CHECK_MS * NS_PER_MS);
+    struct list due;
+    list_init(&due);
+    list_move_all(&due, &store->settling);
+    for (struct list *node; (node = list_first(&due));) {
+        list_remove(node);
+        settle_again(list_entry(node, struct partition, settling));
+    }
+    if (!list_is_empty(&store->space_queue)) store_check_space_later(store);
 }
 
 /* --- rounds --- */
