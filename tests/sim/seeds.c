@@ -1,6 +1,7 @@
 #include "tests/sim/seeds.h"
 
 #include <criterion/criterion.h>
+#include <malloc.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -40,6 +41,9 @@ static noreturn void child_main(struct progress *progress, uint64_t first, uint6
                                 simulation *run) {
     if (end - first > 1 || !getenv("MILLRACE_SIM_SEED"))
         say_configure((enum say_level)(SAY_ERROR + 1), SAY_PLAIN);
+    /* Large blocks come and go all the time: keep them from the kernel. */
+    mallopt(M_MMAP_THRESHOLD, 1 << 30);
+    mallopt(M_TRIM_THRESHOLD, 1 << 30);
     for (uint64_t seed = first; seed < end; seed++) {
         progress->seed = seed;
         alarm(SEED_S_MAX);

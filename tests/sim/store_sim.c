@@ -100,7 +100,7 @@ static void mixture_draw(struct run *run) {
     mix->partitions = 1 + (unsigned)below(run, 8);
     mix->lives = 3 + (unsigned)below(run, 6);
     mix->cores = 1;
-    mix->steps_max = (unsigned)PICK(run, 100, 400, 1500, 4000);
+    mix->steps_max = (unsigned)PICK(run, 50, 300, 1000, 3000);
     mix->small = (unsigned)PICK(run, 1, 4, 8);
     mix->large = (unsigned)PICK(run, 0, 0, 1, 4);
     mix->idempotent = (unsigned)PICK(run, 0, 4, 8);
@@ -259,9 +259,9 @@ static void attempt_start(struct run *run, struct slot *slot, struct producer_si
 static uint32_t batch_draw(struct run *run, const struct slot *slot, int64_t producer_id,
                            int32_t sequence) {
     bool large = chance(run, run->mix.large, run->mix.large + run->mix.small);
-    int32_t count = 1 + (int32_t)below(run, large ? 4 : 12);
+    int32_t count = 1 + (int32_t)below(run, large ? 3 : 12);
     size_t size = below(run, chance(run, 1, 4) ? 6000 : 300);
-    if (large) size = (20 + below(run, 180)) << 10;
+    if (large) size = (10 + below(run, 150)) << 10;
     return model_make(run->model, slot->id, count, size, producer_id, sequence);
 }
 
@@ -462,11 +462,12 @@ static void reading_end(struct reading *reading) {
     bool progress = read->total > 0;
     if (read->code == ERROR_NONE) read_release(read);
     if (reading->full && !slot->dead) {
+        bool again = run->fault_is_armed && read->code != ERROR_NONE; /* a fault comes once */
         if (moved) {
             next = model_log(run->model, slot->id)->log_start;
             model_full_begin(run->model, slot->id, next);
         }
-        if (progress || moved) {
+        if (progress || moved || again) {
             read->offset = next;
             reading_start(reading);
             return;
