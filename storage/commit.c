@@ -1,5 +1,7 @@
 #include "storage/commit.h"
 
+#include <assert.h>
+
 #include "base/check.h"
 #include "protocol/batch.h"
 #include "storage/settle.h"
@@ -11,6 +13,26 @@ struct commit {
 };
 
 enum commit_state { COMMIT_DONE, COMMIT_FULL };
+
+/* --- reservation --- */
+
+enum {
+    APPEND_OVERHEAD =
+        JOURNAL_RUN_BYTES + JOURNAL_ENTRY_BYTES + JOURNAL_EXTENT_BYTES + BATCH_HEADER_SIZE,
+    EXTENT_MAX = APPEND_OVERHEAD + BYPASS_BATCHES_MAX * BATCH_HEADER_SIZE + DISK_BLOCK,
+};
+/* Whatever is next fits into a file that has this much room, so that forming never gets stuck. */
+static_assert(JOURNAL_HEADER_BYTES + APPEND_OVERHEAD + BYPASS_BYTES <= JOURNAL_ROOM_MIN, "room");
+static_assert(JOURNAL_HEADER_BYTES + EXTENT_MAX <= JOURNAL_ROOM_MIN, "room");
+
+size_t commit_reservation(const struct partition *partition, size_t bytes) {
+    if (bytes >= BYPASS_BYTES) return (size_t)2 * DISK_BLOCK;
+    /* What waits behind a bypass may need a block of its own. */
+    size_t alone = list_is_empty(&partition->bypasses) ? 0 : DISK_BLOCK;
+    return bytes + APPEND_OVERHEAD + alone;
+}
+
+/* --- forming --- */
 
 /* Opens the shard's run when it is not open and makes an entry in it. */
 static uint8_t *commit_entry(struct commit *commit, struct partition *partition,
@@ -45,6 +67,7 @@ static enum commit_state commit_trims(struct commit *commit, struct partition *p
         struct trim *trim = list_entry(list_first(&partition->trims), struct trim, link);
         list_remove(&trim->link);
         store_i64(commit_entry(commit, partition, ENTRY_LOG_START, 8), trim->offset);
+        commit->store->reserved_bytes -= COMMIT_TRIM_BYTES;
         commit_note(commit, partition, NOTE_TRIM, trim);
     }
     return COMMIT_DONE;
@@ -85,6 +108,8 @@ static enum commit_state commit_extent(struct commit *commit, struct partition *
         tail_copy(&partition->tail, (struct place){bypass->from.segment, bypass->upto}, at,
                   remainder);
     bypass->formed = true;
+    commit->store->reserved_bytes -= bypass->reserved;
+    bypass->reserved = 0;
     partition_pin(partition);
     journal_note(&commit->store->journal,
                  (struct commit_note){.partition = partition,
@@ -113,6 +138,8 @@ static uint64_t commit_take(struct partition *partition, size_t room, int64_t *e
             if (large || append->segment != segment || taken + append->bytes > room) break;
             taken += append->bytes;
             partition->unformed_count--;
+            partition->unformed_reserved -= append->reserved;
+            partition->store->reserved_bytes -= append->reserved;
             *end_offset = append->release_at;
         }
         struct list *next = append->link.next;
@@ -141,7 +168,6 @@ static enum commit_state commit_batches(struct commit *commit, struct partition 
         tail_copy(&partition->tail, from, put_place(at, from), bytes);
         partition->formed.position += bytes;
         partition->formed_offset = end_offset;
-        commit->store->undurable_bytes -= bytes;
         commit_note(commit, partition, NOTE_BATCHES, NULL);
     }
     return COMMIT_DONE;
@@ -195,9 +221,9 @@ static void commit_ephemeral(struct store *store) {
             struct partition *partition =
                 list_entry(list_first(&shard->dirty), struct partition, dirty);
             list_remove(&partition->dirty);
-            store->undurable_bytes -= partition->unformed_bytes;
+            store->reserved_bytes -= partition->unformed_reserved;
             partition->unformed = NULL;
-            partition->unformed_bytes = 0;
+            partition->unformed_bytes = partition->unformed_reserved = 0;
             partition->unformed_count = 0;
             partition->formed = partition->end;
             partition->formed_offset = partition->next_offset;
@@ -205,6 +231,7 @@ static void commit_ephemeral(struct store *store) {
             while (!list_is_empty(&partition->trims)) {
                 struct trim *trim = list_entry(list_first(&partition->trims), struct trim, link);
                 list_remove(&trim->link);
+                store->reserved_bytes -= COMMIT_TRIM_BYTES;
                 partition_trimmed(partition, trim->offset);
                 trim->code = ERROR_NONE;
                 trim->low_watermark = partition->log_start;
@@ -235,7 +262,7 @@ void commit_empty(struct store *store) {
 }
 
 bool commit_is_quiet(const struct store *store) {
-    return list_is_empty(&store->dirty_shards) && store->undurable_bytes == 0 &&
+    return list_is_empty(&store->dirty_shards) && store->reserved_bytes == 0 &&
            journal_is_quiet(&store->journal);
 }
 

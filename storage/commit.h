@@ -5,6 +5,11 @@
 
 #include "storage/state.h"
 
+enum { COMMIT_TRIM_BYTES = JOURNAL_RUN_BYTES + JOURNAL_ENTRY_BYTES + 8 };
+
+/* What an append of so many bytes takes of the journal at most, with its share of entries, headers
+ * and padding; a large one bypasses it and leaves an EXTENT there. */
+size_t commit_reservation(const struct partition *partition, size_t bytes);
 /* Forms and submits blocks as far as slots and room allow. */
 void commit_round(struct store *store);
 /* A block without entries, when the journal wants one and is quiet. */

@@ -15,9 +15,9 @@ enum {
     FILE_BYTES_SECOND = 16 << 20,
     FILE_BYTES = 64 << 20,
     FILL_PIECE = 1 << 20,
-    ROOM_MIN = 128 << 10, /* below this a file with a free successor is left */
 };
-#define FILLED_RECENTLY_NS (1 * NS_PER_S)
+#define CYCLE_NS_MIN (1 * NS_PER_S) /* between two checkpoints; else the journal grows */
+#define FILL_RETRY_NS (1 * NS_PER_S)
 
 /* --- files --- */
 
@@ -49,7 +49,7 @@ static void journal_adopt(struct journal *journal, struct file *file, uint32_t n
     journal->files[journal->file_count++] = (struct journal_file){
         .file = file, .number = number, .size = size, .state = JOURNAL_FILE_FREE};
     journal->bytes += size;
-    journal->last_filled_ns = ring_now_ns(journal->ring);
+    journal->last_cycle_ns = ring_now_ns(journal->ring);
 }
 
 static uint32_t journal_number_next(const struct journal *journal) {
@@ -81,7 +81,7 @@ static void fill_done(struct work *work) {
     if (fill->result == 0)
         journal_adopt(journal, fill->file, fill->number, fill->size);
     else if (fill->result == -ENOSPC || fill->result == -EDQUOT)
-        journal->bytes_max = journal->bytes; /* go on with what there is */
+        journal->fill_retry_ns = ring_now_ns(journal->ring) + FILL_RETRY_NS;
     else
         fail_stop("preparing a file in", LAYOUT_JOURNALS, -fill->result);
     free(fill);
@@ -103,10 +103,18 @@ static struct journal_file *journal_free_file(struct journal *journal) {
     return NULL;
 }
 
+/* Blocks are padded, and what is left of a file when the next entry does not fit is lost. */
+static uint64_t journal_usable(uint64_t bytes) {
+    uint64_t lost = JOURNAL_ROOM_MIN + bytes / 128;
+    return bytes > lost ? bytes - lost : 0;
+}
+
 uint64_t journal_room(const struct journal *journal) {
-    uint64_t room = journal->current ? journal->current->size - journal->current->used : 0;
+    uint64_t room = 0;
+    if (journal->current) room = journal_usable(journal->current->size - journal->current->used);
     for (unsigned at = 0; at < journal->file_count; at++)
-        if (journal->files[at].state == JOURNAL_FILE_FREE) room += journal->files[at].size;
+        if (journal->files[at].state == JOURNAL_FILE_FREE)
+            room += journal_usable(journal->files[at].size);
     return room;
 }
 
@@ -119,15 +127,23 @@ static bool journal_has_work_to_release(const struct journal *journal) {
     return false;
 }
 
+/* Of the next file; 0 when there shall be none now. */
+static uint64_t journal_growth(const struct journal *journal) {
+    uint64_t now = ring_now_ns(journal->ring);
+    if (journal->file_count == JOURNAL_FILES_MAX || now < journal->fill_retry_ns) return 0;
+    if (journal->bytes >= journal->bytes_max) return 0;
+    uint64_t size = journal->bytes < FILE_BYTES_SECOND ? FILE_BYTES_SECOND : FILE_BYTES;
+    uint64_t left = round_down(journal->bytes_max - journal->bytes, JOURNAL_FILE_MIN);
+    bool busy = now - journal->last_cycle_ns < CYCLE_NS_MIN;
+    if (journal->file_count > 1 && !busy) return 0;
+    return size < left ? size : left;
+}
+
 bool journal_tend(struct journal *journal) {
     if (journal->filling) return false;
-    uint64_t room = journal_room(journal);
-    if (room >= journal->bytes / 2) return false;
-    uint64_t size = journal->bytes < FILE_BYTES_SECOND ? FILE_BYTES_SECOND : FILE_BYTES;
-    bool may_grow =
-        journal->file_count < JOURNAL_FILES_MAX && journal->bytes + size <= journal->bytes_max;
-    bool busy = ring_now_ns(journal->ring) - journal->last_filled_ns < FILLED_RECENTLY_NS;
-    if (may_grow && (journal->bytes < FILE_BYTES_SECOND || busy)) {
+    if (journal_room(journal) >= journal->bytes / 2) return false;
+    uint64_t size = journal_growth(journal);
+    if (size > 0) {
         journal_fill(journal, size);
         return false;
     }
@@ -141,7 +157,7 @@ bool journal_open(struct journal *journal, struct ring *ring, struct data_direct
     journal->ring = ring;
     journal->directory = directory;
     journal->core = core;
-    journal->bytes_max = bytes_max;
+    journal->bytes_max = bytes_max > JOURNAL_BYTES_MIN ? bytes_max : JOURNAL_BYTES_MIN;
     for (unsigned slot = 0; slot < JOURNAL_IN_FLIGHT_MAX; slot++)
         journal->slots[slot].journal = journal;
     if (journal->file_count > 0) return true;
@@ -152,7 +168,7 @@ bool journal_open(struct journal *journal, struct ring *ring, struct data_direct
                          "cannot create a journal file in %s/" LAYOUT_JOURNALS ": %s",
                          disk_root(directory->disk), strerror(-result));
     journal_adopt(journal, file, 0, FILE_BYTES_FIRST);
-    journal->last_filled_ns = 0;
+    journal->last_cycle_ns = 0;
     journal->sequence_next = 1;
     return true;
 }
@@ -184,7 +200,7 @@ bool journal_is_quiet(const struct journal *journal) {
 static bool journal_find_room(struct journal *journal) {
     struct journal_file *current = journal->current;
     uint64_t room = current ? current->size - current->used : 0;
-    if (room >= ROOM_MIN) return true;
+    if (room >= JOURNAL_ROOM_MIN) return true;
     struct journal_file *next = journal_free_file(journal);
     if (!next && room >= DISK_BLOCK) return true;
     if (!next) {
@@ -286,6 +302,7 @@ void journal_submit(struct journal *journal, struct block_writer *writer) {
 void journal_release(struct journal *journal, uint64_t through) {
     check(through <= journal->acknowledged_through);
     if (through > journal->released_through) journal->released_through = through;
+    journal->last_cycle_ns = ring_now_ns(journal->ring);
 }
 
 static bool journal_has_unsaid_release(const struct journal *journal) {

@@ -52,7 +52,9 @@ struct journal_slot {
 
 enum {
     JOURNAL_FILES_MAX = 64,
-    JOURNAL_FILE_MIN = 1 << 20, /* every file is a multiple of this */
+    JOURNAL_FILE_MIN = 1 << 20,               /* every file is a multiple of this */
+    JOURNAL_BYTES_MIN = 2 * JOURNAL_FILE_MIN, /* one is written while another is released */
+    JOURNAL_ROOM_MIN = 136 << 10,             /* below this a file with a free successor is left */
 };
 
 struct journal {
@@ -68,8 +70,9 @@ struct journal {
     struct journal_slot slots[JOURNAL_IN_FLIGHT_MAX]; /* by sequence modulo */
     struct journal_slot *forming;
     struct journal_file_work *filling; /* a file being prefilled on a worker */
-    uint64_t last_filled_ns;
-    bool newest_is_empty; /* the newest block carries no entries */
+    uint64_t last_cycle_ns;            /* when a file was last made or released */
+    uint64_t fill_retry_ns;            /* there was no space for another file: not before this */
+    bool newest_is_empty;              /* the newest block carries no entries */
     /* Called for each block in order of sequence when it is durable. */
     void (*durable)(struct journal *journal, struct journal_slot *slot);
     void *context;
@@ -105,7 +108,8 @@ bool journal_must_say_release(const struct journal *journal);
 /* Looks after the supply of free files: prefills another one, or answers true when a checkpoint
  * should release some instead. */
 bool journal_tend(struct journal *journal);
-/* Bytes that may still be committed before a file must be released. */
+/* Bytes that may still be committed before a file must be released, after what is lost to padding
+ * and at the end of each file. */
 uint64_t journal_room(const struct journal *journal);
 
 /* A file of zeros, durable, on the calling thread: start-up and workers. */

@@ -3,6 +3,7 @@
 #include "base/check.h"
 #include "base/memory.h"
 #include "base/say.h"
+#include "storage/commit.h"
 #include "storage/remove.h"
 #include "storage/settle.h"
 #include "storage/state.h"
@@ -80,7 +81,8 @@ struct partition *partition_new(const struct partition_definition *definition, s
 }
 
 void partition_free(struct partition *partition) {
-    check(list_is_empty(&partition->bypasses) && !partition->settle.in_flight);
+    check(!partition->settle.in_flight);
+    bypass_abandon(partition);
     while (partition->tail.count) settle_drop_oldest(partition);
     tail_deinit(&partition->tail);
     for (size_t at = 0; at < partition->segment_count; at++)
@@ -111,6 +113,18 @@ void partition_dirty(struct partition *partition) {
 uint32_t partition_id(const struct partition *partition) { return partition->definition.id; }
 struct producers *partition_producers(struct partition *partition) {
     return &partition->producers;
+}
+
+uint64_t partition_unsettled_bytes(const struct partition *partition) {
+    uint64_t bytes = 0;
+    for (size_t at = 0; at < partition->segment_count; at++) {
+        const struct segment *segment = &partition->segments[at];
+        if (segment->number < partition->settled.segment) continue;
+        bool partly = segment->number == partition->settled.segment;
+        uint64_t from = partly ? partition->settled.position : SEGMENT_START;
+        if (segment->end > from) bytes += segment->end - from;
+    }
+    return bytes;
 }
 
 uint64_t partition_size_bytes(const struct partition *partition) {
@@ -215,13 +229,15 @@ static void append_assign(struct partition *partition, struct append *append) {
 static void append_enqueue(struct partition *partition, struct append *append) {
     struct store *store = partition->store;
     append->bytes = append->batch.len;
+    append->reserved = (uint32_t)commit_reservation(partition, append->batch.len);
     append->segment = partition->end.segment;
     list_append(&partition->pending, &append->link);
     if (!partition->unformed) partition->unformed = append;
     partition->unformed_bytes += append->bytes;
+    partition->unformed_reserved += append->reserved;
     partition->unformed_count++;
     store->unsettled_bytes += append->bytes;
-    store->undurable_bytes += append->bytes;
+    store->reserved_bytes += append->reserved;
     partition_dirty(partition);
 }
 
@@ -268,7 +284,7 @@ enum append_state partition_append(struct partition *partition, struct append *a
     if (partition->dead) return append_refuse(append, ERROR_UNKNOWN_TOPIC_OR_PARTITION);
     if (partition->offline || store->stopping)
         return append_refuse(append, ERROR_KAFKA_STORAGE_ERROR);
-    bool waits = !list_is_empty(&store->space_queue) || !store_has_space(store, append->batch.len);
+    bool waits = !list_is_empty(&store->space_queue) || !store_has_space(partition, append->batch.len);
     if (waits && !partition_has_stored(partition, append)) {
         store_queue_for_space(store, append);
         return APPEND_PENDING;
@@ -398,6 +414,8 @@ bool partition_trim(struct partition *partition, struct trim *trim) {
         return trim_answer(trim, ERROR_OFFSET_OUT_OF_RANGE, -1);
     if (trim->offset <= partition->log_start)
         return trim_answer(trim, ERROR_NONE, partition->log_start);
+    if (!store_has_space(partition, 0)) return trim_answer(trim, ERROR_KAFKA_STORAGE_ERROR, -1);
+    partition->store->reserved_bytes += COMMIT_TRIM_BYTES;
     list_append(&partition->trims, &trim->link);
     partition_dirty(partition);
     return false;

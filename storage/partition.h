@@ -59,6 +59,7 @@ struct append {
     /* The log's own */
     int64_t release_at; /* answered once the high watermark has reached this offset */
     uint64_t bytes;     /* in the tail; 0 for a duplicate */
+    uint32_t reserved;  /* journal bytes set aside for it */
     uint32_t segment;
     struct partition *partition;
     struct list link;

@@ -94,6 +94,7 @@ static void settle_later(struct partition *partition) {
 
 void settle_again(struct partition *partition) {
     if (partition->dead) return;
+    bypass_again(partition);
     if (partition->unformed) partition_dirty(partition);
     settle_consider(partition);
 }
@@ -206,7 +207,6 @@ static void settle_write(struct partition *partition, struct segment *segment, u
     settle->in_flight = true;
     settle->op.done = settle_done;
     segment_file_pin(settle->file);
-    settle->file->unsynced = true;
     partition_pin(partition);
     partition->store->flows++;
     ring_write(partition->store->ring, &settle->op, settle->file->write, settle->pieces, count,
@@ -251,6 +251,7 @@ static void settle_done(struct io_op *op) {
     bool footer = settle->footer != NULL;
     if (result < 0 && !error_is_no_space((int)result))
         fail_stop("writing to", LAYOUT_SEGMENTS, (int)-result);
+    settle->file->unsynced = true; /* now: a sync that began before this does not cover it */
     settle_release(settle);
     store->flows--;
     if (!partition->dead) {
@@ -281,7 +282,7 @@ static void settle_upto(struct partition *partition, uint64_t bytes_min) {
 
 void settle_consider(struct partition *partition) {
     struct store *store = partition->store;
-    if (!store) return;
+    if (!store || partition->dead) return;
     bool pressed = store->unsettled_bytes > store->options.unsettled_bytes_max / 2;
     settle_upto(partition, pressed ? DISK_BLOCK : SETTLE_BYTES_MIN);
     /* Ahead of need: half a step before the file's end. */
@@ -317,13 +318,17 @@ struct bypass *bypass_to_form(struct partition *partition) {
 static void bypass_done(struct io_op *op) {
     struct bypass *bypass = container_of(op, struct bypass, op);
     struct partition *partition = bypass->partition;
-    if (op->result < 0) fail_stop("writing to", LAYOUT_SEGMENTS, (int)-op->result);
-    bypass->written = true;
+    if (op->result < 0 && !error_is_no_space((int)op->result))
+        fail_stop("writing to", LAYOUT_SEGMENTS, (int)-op->result);
+    bypass->in_flight = false;
+    bypass->written = op->result >= 0;
     partition->store->flows--;
     if (partition->dead)
         bypass_finish(bypass);
-    else
+    else if (bypass->written)
         partition_dirty(partition);
+    else
+        settle_later(partition);
     partition_unpin(partition);
 }
 
@@ -346,7 +351,8 @@ static void bypass_take(struct partition *partition, struct bypass *bypass) {
     struct append *append = partition->unformed;
     while (append) {
         if (append->bytes) {
-            bool fits = taken == 0 || taken + append->bytes <= BYPASS_BYTES_MAX;
+            /* One write holds whole blocks at least, also when a huge batch follows a small one. */
+            bool fits = taken < BYPASS_BYTES || taken + append->bytes <= BYPASS_BYTES_MAX;
             if (append->segment != bypass->from.segment || !fits) break;
             if (++count > BYPASS_BATCHES_MAX) break;
             if (!bypass->first) bypass->first = append;
@@ -354,13 +360,35 @@ static void bypass_take(struct partition *partition, struct bypass *bypass) {
             taken += append->bytes;
             bypass->end += append->bytes;
             bypass->end_offset = append->release_at;
+            bypass->reserved += append->reserved;
             partition->unformed_bytes -= append->bytes;
+            partition->unformed_reserved -= append->reserved;
             partition->unformed_count--;
         }
         struct list *next = append->link.next;
         append = next == &partition->pending ? NULL : list_entry(next, struct append, link);
     }
     partition->unformed = append;
+}
+
+static void bypass_submit(struct bypass *bypass) {
+    struct partition *partition = bypass->partition;
+    int count = 0;
+    free(bypass->pieces);
+    bypass->pieces = settle_pieces(partition, bypass->from, bypass->upto, &count);
+    bypass->op.done = bypass_done;
+    bypass->in_flight = true;
+    partition_pin(partition);
+    partition->store->flows++;
+    ring_write(partition->store->ring, &bypass->op, bypass->file->write, bypass->pieces, count,
+               bypass->from.position, true);
+}
+
+void bypass_again(struct partition *partition) {
+    list_each(node, &partition->bypasses) {
+        struct bypass *bypass = list_entry(node, struct bypass, link);
+        if (!bypass->in_flight && !bypass->written) bypass_submit(bypass);
+    }
 }
 
 static void bypass_write(struct partition *partition, struct segment *segment, struct place from) {
@@ -370,7 +398,6 @@ static void bypass_write(struct partition *partition, struct segment *segment, s
     bypass_take(partition, bypass);
     check(bypass->first);
     bool rolled_at_end = partition->end.segment > segment->number && bypass->end == segment->end;
-    partition->store->undurable_bytes -= bypass->end - bypass->first_batch;
     bypass->upto =
         rolled_at_end ? round_up(bypass->end, DISK_BLOCK) : round_down(bypass->end, DISK_BLOCK);
     partition->formed = (struct place){segment->number, bypass->end};
@@ -380,13 +407,7 @@ static void bypass_write(struct partition *partition, struct segment *segment, s
     segment_file_pin(bypass->file);
     list_append(&partition->bypasses, &bypass->link);
     partition->bypass_count++;
-    partition_pin(partition);
-    partition->store->flows++;
-    bypass->op.done = bypass_done;
-    int count = 0;
-    bypass->pieces = settle_pieces(partition, from, bypass->upto, &count);
-    ring_write(partition->store->ring, &bypass->op, bypass->file->write, bypass->pieces, count,
-               from.position, true);
+    bypass_submit(bypass);
 }
 
 void bypass_start(struct partition *partition) {
@@ -407,17 +428,30 @@ void bypass_start(struct partition *partition) {
     }
 }
 
+static void bypass_free(struct bypass *bypass) {
+    segment_file_release(bypass->file);
+    free(bypass->pieces);
+    free(bypass);
+}
+
 void bypass_finish(struct bypass *bypass) {
     struct partition *partition = bypass->partition;
     check(partition->dead || &bypass->link == list_first(&partition->bypasses));
     list_remove(&bypass->link);
     partition->bypass_count--;
+    partition->store->reserved_bytes -= bypass->reserved;
     if (!partition->dead) {
         settled_move(partition, (struct place){bypass->from.segment, bypass->upto});
-        /* What waited because too many were in flight goes on. */
-        if (partition->unformed) partition_dirty(partition);
+        if (partition->unformed) partition_dirty(partition); /* there is room for another one */
     }
-    segment_file_release(bypass->file);
-    free(bypass->pieces);
-    free(bypass);
+    bypass_free(bypass);
+}
+
+void bypass_abandon(struct partition *partition) {
+    list_each(node, &partition->bypasses) {
+        struct bypass *bypass = list_entry(node, struct bypass, link);
+        check(!bypass->in_flight);
+        list_remove(&bypass->link);
+        bypass_free(bypass);
+    }
 }

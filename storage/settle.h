@@ -25,8 +25,12 @@ bool bypass_is_wanted(const struct partition *partition);
 void bypass_start(struct partition *partition);
 /* The oldest bypass that is written and has no EXTENT entry yet, or NULL. */
 struct bypass *bypass_to_form(struct partition *partition);
-/* Its EXTENT entry is durable. */
+/* Its EXTENT entry is durable, or its partition is gone. */
 void bypass_finish(struct bypass *bypass);
+/* Writes again what met a full disk. */
+void bypass_again(struct partition *partition);
+/* Lets go of those that no block will carry any more: the store ends. */
+void bypass_abandon(struct partition *partition);
 
 /* Lets go of the oldest chunk, with the store's accounts. */
 void settle_drop_oldest(struct partition *partition);

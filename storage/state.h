@@ -46,7 +46,8 @@ struct bypass {
     uint64_t end;         /* position after its last batch */
     int64_t end_offset;
     struct append *first, *last; /* pending appends that it carries */
-    bool written, formed;
+    uint64_t reserved;           /* of the journal, until it is formed */
+    bool in_flight, written, formed;
 };
 
 /* A write-out of whole blocks that the journal has already made durable. */
@@ -78,14 +79,13 @@ struct partition {
     int64_t formed_offset;   /* next offset of what `formed` covers */
     struct list pending;     /* struct append, by offset */
     struct append *unformed; /* the first pending append that is in no block yet, or NULL */
-    uint64_t unformed_bytes;
+    uint64_t unformed_bytes, unformed_reserved;
     uint32_t unformed_count;
     struct list bypasses;
     uint32_t bypass_count;
     struct settle settle;
     struct list trims;    /* struct trim waiting for their entry */
     struct list waiters;  /* struct waiter */
-    int64_t trim_formed;  /* the log start that a trim on its way will set */
     struct list dirty;    /* in its shard while there is something to form */
     struct list settling; /* in its store while write-out waits for space */
     bool preparing;       /* a worker creates or extends the active segment's file */
@@ -122,7 +122,7 @@ struct store {
     struct list cached;       /* settled chunks, oldest first */
     uint64_t cached_bytes;    /* of settled chunks */
     uint64_t unsettled_bytes; /* appended and not settled, of all partitions */
-    uint64_t undurable_bytes; /* appended and in no durable block: reserved in the journal */
+    uint64_t reserved_bytes;  /* of the journal, for what was accepted and is in no block yet */
     struct round_hook hook;
     struct timer idle, retention, space;
     struct checkpoint *checkpoint; /* the one under way, or NULL */
@@ -163,7 +163,7 @@ void partition_place(struct partition *partition, const struct batch_header *hea
                      struct bytes batch);
 /* Appends that wait for space or for an answer: each round (store.c). */
 void store_queue_for_space(struct store *store, struct append *append);
-bool store_has_space(const struct store *store, size_t bytes);
+bool store_has_space(const struct partition *partition, size_t bytes);
 /* Looks again after a while: for appends that wait, and for write-outs that met a full disk. */
 void store_check_space_later(struct store *store);
 /* Whether it is a duplicate, which needs no space and is never refused for want of it. */
@@ -175,5 +175,7 @@ void partition_advance(struct partition *partition, int64_t high_watermark, stru
 /* A trim became durable: forgets what is below, removes whole segments. */
 void partition_trimmed(struct partition *partition, int64_t log_start);
 void partition_wake(struct partition *partition);
+/* Appended and in no segment file yet. */
+uint64_t partition_unsettled_bytes(const struct partition *partition);
 /* Segments wholly below the log start, gone from the table; their files go to a worker. */
 void partition_drop_segments(struct partition *partition);

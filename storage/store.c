@@ -13,7 +13,7 @@
 #include "storage/state.h"
 
 enum {
-    SPACE_SLACK = 384 << 10, /* headers, padding and file ends of blocks still to be formed */
+    SPACE_SLACK = 256 << 10, /* blocks that carry little, and those that release files */
     SPACE_CHECK_MS = 20,
     CHUNKS_FREE_MAX = 32 << 20,
 };
@@ -21,13 +21,21 @@ enum {
 
 /* --- space --- */
 
-bool store_has_space(const struct store *store, size_t bytes) {
+/* A partition's last block is not full and stays in memory: that much does not count. */
+static bool store_has_memory(const struct store *store, size_t bytes) {
+    uint64_t rest = store->partitions.count * DISK_BLOCK;
+    return store->unsettled_bytes <= rest ||
+           store->unsettled_bytes + bytes <= rest + store->options.unsettled_bytes_max;
+}
+
+bool store_has_space(const struct partition *partition, size_t bytes) {
+    const struct store *store = partition->store;
+    if (bytes > 0 && !store_has_memory(store, bytes)) return false;
     if (!store->options.durable) return true;
-    if (store->unsettled_bytes + bytes > store->options.unsettled_bytes_max &&
-        store->unsettled_bytes > 0)
-        return false;
-    uint64_t journaled = bytes >= BYPASS_BYTES ? DISK_BLOCK : bytes;
-    return journal_room(&store->journal) >= store->undurable_bytes + journaled + SPACE_SLACK;
+    /* Its segment could not be written; what the journal takes can wait. */
+    if (bytes >= BYPASS_BYTES && !list_is_empty(&store->settling)) return false;
+    uint64_t wanted = store->reserved_bytes + commit_reservation(partition, bytes) + SPACE_SLACK;
+    return journal_room(&store->journal) >= wanted;
 }
 
 void store_queue_for_space(struct store *store, struct append *append) {
@@ -49,7 +57,7 @@ static void space_round(struct store *store) {
         struct partition *partition = append->partition;
         bool late = append->deadline_ns && now >= append->deadline_ns;
         bool stored = !partition->dead && partition_has_stored(partition, append);
-        bool space = stored || store_has_space(store, append->batch.len);
+        bool space = stored || store_has_space(partition, append->batch.len);
         if (!late && !space && !store->stopping && !partition->dead) break;
         list_remove(&append->link);
         enum append_state state = APPEND_REFUSED;
@@ -100,7 +108,6 @@ static void store_round(struct round_hook *hook) {
     answers_round(store);
     space_round(store);
     commit_round(store);
-    if (!store->options.durable) return;
     if (!list_is_empty(&store->space_queue)) settling_round(store);
     checkpoint_round(store);
     if (journal_tend(&store->journal)) checkpoint_start(store);
@@ -252,6 +259,7 @@ static void partition_answer_all(struct partition *partition) {
     while (!list_is_empty(&partition->trims)) {
         struct trim *trim = list_entry(list_first(&partition->trims), struct trim, link);
         list_remove(&trim->link);
+        partition->store->reserved_bytes -= COMMIT_TRIM_BYTES;
         trim->code = ERROR_UNKNOWN_TOPIC_OR_PARTITION;
         trim->done(trim);
     }
@@ -265,13 +273,15 @@ void store_delete_partition(struct store *store, uint32_t id) {
     map_remove(&store->partitions, &partition->by_id);
     list_remove(&partition->in_shard);
     list_remove(&partition->dirty);
+    list_remove(&partition->settling);
     partition->shard->unsnapshotted = true;
-    store->undurable_bytes -= partition->unformed_bytes;
+    store->unsettled_bytes -= partition_unsettled_bytes(partition);
+    store->reserved_bytes -= partition->unformed_reserved;
     partition->unformed = NULL;
-    partition->unformed_bytes = 0;
+    partition->unformed_bytes = partition->unformed_reserved = 0;
     list_each(node, &partition->bypasses) {
         struct bypass *bypass = list_entry(node, struct bypass, link);
-        if (bypass->written && !bypass->formed) bypass_finish(bypass);
+        if (!bypass->in_flight && !bypass->formed) bypass_finish(bypass);
     }
     partition_answer_all(partition);
     if (partition->segment_count)
