@@ -23,8 +23,8 @@ extern char **environ;
 
 enum { WORKERS_MAX = 4, MEMORY_MIN_MIB = 64 };
 
-/* One core's thread on its way up. The barrier is met by all cores and the main thread: after
- * opening, after the verdict, and after the first step of serving; at the end by the cores only. */
+/* One core's thread. All of them and the main thread meet at barriers: on the way up after opening,
+ * after the verdict, and after the first step of serving; at the end before anything is freed. */
 struct core_thread {
     struct serve *serve;
     unsigned index;
@@ -41,7 +41,7 @@ struct serve {
     struct ephemeral ephemeral;
     struct server server;
     struct workers *workers;
-    pthread_barrier_t all, cores;
+    pthread_barrier_t all, end;
     bool goes_on; /* the main thread's verdict, read behind the barrier */
     struct core_thread threads[CORES_MAX];
     int signals, parent; /* descriptors; parent -1: not watched */
@@ -72,7 +72,7 @@ static bool core_thread_open(struct core_thread *thread) {
 
 static void core_thread_end(struct core_thread *thread) {
     struct serve *serve = thread->serve;
-    pthread_barrier_wait(&serve->cores);
+    pthread_barrier_wait(&serve->end); /* who may still be posting mail to this ring? */
     if (!atomic_load(&serve->server.forced)) server_close_core(&serve->server, thread->index);
 }
 
@@ -117,7 +117,7 @@ static bool verdict(struct serve *serve, struct error *error) {
 static bool start_cores(struct serve *serve, struct error *error) {
     unsigned count = serve->server.core_count;
     pthread_barrier_init(&serve->all, NULL, count + 1);
-    pthread_barrier_init(&serve->cores, NULL, count);
+    pthread_barrier_init(&serve->end, NULL, count + 1);
     for (unsigned i = 0; i < count; i++) {
         struct core_thread *thread = &serve->threads[i];
         thread->serve = serve;
@@ -138,10 +138,11 @@ static bool start_cores(struct serve *serve, struct error *error) {
 }
 
 static void join_cores(struct serve *serve) {
+    pthread_barrier_wait(&serve->end);
     for (unsigned i = 0; i < serve->server.core_count; i++)
         pthread_join(serve->threads[i].thread, NULL);
     pthread_barrier_destroy(&serve->all);
-    pthread_barrier_destroy(&serve->cores);
+    pthread_barrier_destroy(&serve->end);
 }
 
 /* --- signals and the parent --- */
