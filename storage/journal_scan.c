@@ -12,6 +12,8 @@
 enum {
     LOOK_AHEAD_BYTES = (JOURNAL_IN_FLIGHT_MAX + 1) * JOURNAL_BLOCK_MAX,
     WINDOW_BYTES = LOOK_AHEAD_BYTES + JOURNAL_BLOCK_MAX,
+    READ_MIN = 64 << 10,
+    READ_MAX = JOURNAL_BLOCK_MAX,
 };
 
 static void scan_path(const struct journal_scan *scan, const struct scanned_file *file,
@@ -27,24 +29,50 @@ static bool scan_error(const struct journal_scan *scan, const struct scanned_fil
                      path, strerror(-result));
 }
 
-/* Reads the block at `position` into the scan's buffer. 1 = a block of ours, 0 = none there,
- * negative errno = the disk said no. */
+/* --- blocks, through a window that is read ahead --- */
+
+/* Makes [position, position + len) lie in the window, as far as the file goes. The window grows
+ * while it is used in sequence: most files end their chain at once. */
+static int window_fill(struct journal_scan *scan, const struct scanned_file *file,
+                       uint64_t position, size_t len) {
+    struct scan_window *window = &scan->window;
+    bool same = window->number == file->number && window->len > 0;
+    if (same && position >= window->position && position + len <= window->position + window->len)
+        return 0;
+    size_t size = same && position >= window->position ? window->size * 2 : READ_MIN;
+    if (size > READ_MAX) size = READ_MAX;
+    if (size < len) size = round_up(len, JOURNAL_ALIGNMENT);
+    if (size > file->size - position) size = file->size - position;
+    window->size = size;
+    window->number = file->number;
+    window->position = position;
+    window->len = 0;
+    int64_t got = file_read_at(file->file, scan->buffer, size, position);
+    if (got < 0) return (int)got;
+    window->len = (size_t)got;
+    return 0;
+}
+
+static struct bytes window_bytes(const struct journal_scan *scan, uint64_t position) {
+    const struct scan_window *window = &scan->window;
+    size_t skip = position - window->position;
+    return skip < window->len ? bytes_make(scan->buffer + skip, window->len - skip) : BYTES_NULL;
+}
+
+/* The block at `position`, its bytes in scan->bytes. 1 = a block of ours, 0 = none there, negative
+ * errno = the disk said no. */
 static int scan_block(struct journal_scan *scan, const struct scanned_file *file, uint64_t position,
                       struct journal_block *block) {
     if (position + JOURNAL_ALIGNMENT > file->size) return 0;
-    int64_t got = file_read_at(file->file, scan->buffer, JOURNAL_ALIGNMENT, position);
-    if (got < 0) return (int)got;
-    size_t length = block_claimed_length(bytes_make(scan->buffer, (size_t)got));
+    int result = window_fill(scan, file, position, JOURNAL_ALIGNMENT);
+    if (result < 0) return result;
+    size_t length = block_claimed_length(window_bytes(scan, position));
     if (length == 0 || position + length > file->size) return 0;
-    if (length > (size_t)got) {
-        size_t rest = round_up(length, JOURNAL_ALIGNMENT) - JOURNAL_ALIGNMENT;
-        got = file_read_at(file->file, scan->buffer + JOURNAL_ALIGNMENT, rest,
-                           position + JOURNAL_ALIGNMENT);
-        if (got < 0) return (int)got;
-        if ((size_t)got + JOURNAL_ALIGNMENT < length) return 0;
-    }
-    return block_read(bytes_make(scan->buffer, length), block) &&
-           block->salt == scan->directory->salt && block->core == scan->core;
+    result = window_fill(scan, file, position, length);
+    if (result < 0) return result;
+    scan->bytes = window_bytes(scan, position);
+    return block_read(scan->bytes, block) && block->salt == scan->directory->salt &&
+           block->core == scan->core;
 }
 
 static uint64_t block_padded(const struct journal_block *block) {
@@ -211,7 +239,7 @@ static void scan_remove_unfinished(struct journal_scan *scan) {
 bool journal_scan_open(struct journal_scan *scan, struct data_directory *directory, unsigned core,
                        const uint32_t *numbers, unsigned count, struct error *error) {
     *scan = (struct journal_scan){.directory = directory, .core = core};
-    scan->buffer = memory_aligned(JOURNAL_ALIGNMENT, JOURNAL_BLOCK_MAX);
+    scan->buffer = memory_aligned(JOURNAL_ALIGNMENT, READ_MAX);
     if (count > JOURNAL_FILES_MAX)
         return error_set(error, 0, "journal %u has %u files, more than %d: not ours", core, count,
                          JOURNAL_FILES_MAX);

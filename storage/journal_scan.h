@@ -22,6 +22,13 @@ struct scanned_file {
     bool needed;
 };
 
+/* Which part of which file is in the buffer. */
+struct scan_window {
+    uint32_t number;
+    uint64_t position;
+    size_t len, size; /* size: of the last read */
+};
+
 struct journal_scan {
     struct data_directory *directory;
     unsigned core;
@@ -33,6 +40,8 @@ struct journal_scan {
     unsigned at_file;
     uint64_t at_position;
     uint8_t *buffer; /* JOURNAL_BLOCK_MAX, aligned */
+    struct scan_window window;
+    struct bytes bytes; /* the block last read, in the buffer */
     struct journal_block block;
     bool has_block;
 };
@@ -43,6 +52,6 @@ bool journal_scan_open(struct journal_scan *scan, struct data_directory *directo
 void journal_scan_close(struct journal_scan *scan);
 
 /* Replay of the needed chain: rewind, then next until false. The block is in scan->block, its bytes
- * in scan->buffer. */
+ * in scan->bytes. */
 void journal_scan_rewind(struct journal_scan *scan);
 bool journal_scan_next(struct journal_scan *scan, struct error *error);

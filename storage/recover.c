@@ -112,7 +112,7 @@ typedef bool entry_handler(struct recovered *recovered, const struct journal_sca
 static bool recover_block(struct recovered *recovered, struct journal_scan *scan,
                           entry_handler *handle, void *context, struct error *error) {
     struct block_cursor cursor;
-    block_cursor_init(&cursor, bytes_make(scan->buffer, scan->block.length), &scan->block);
+    block_cursor_init(&cursor, scan->bytes, &scan->block);
     int more;
     while ((more = block_next(&cursor)) > 0) {
         if (cursor.entry.shard >= recovered->directory->shard_count)
