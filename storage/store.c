@@ -34,8 +34,9 @@ bool store_has_space(const struct partition *partition, size_t bytes) {
     if (!store->options.durable) return true;
     /* Its segment could not be written; what the journal takes can wait. */
     if (bytes >= BYPASS_BYTES && !list_is_empty(&store->settling)) return false;
-    uint64_t wanted = store->reserved_bytes + commit_reservation(partition, bytes) + SPACE_SLACK;
-    return journal_room(&store->journal) >= wanted;
+    uint64_t wanted = store->reserved_bytes + commit_reservation(partition, bytes);
+    /* A trim (no bytes) is small and rare, and makes space. */
+    return journal_room(&store->journal) >= wanted + (bytes > 0 ? SPACE_SLACK : SPACE_SLACK / 2);
 }
 
 void store_queue_for_space(struct store *store, struct append *append) {
@@ -197,10 +198,6 @@ void store_stop(struct store *store, void (*stopped)(void *context), void *conte
     store->stopped = stopped;
     store->stopped_context = context;
     timer_cancel(store->ring, &store->retention);
-    if (!store->options.durable) {
-        store->stopped = NULL;
-        stopped(context);
-    }
 }
 
 static void shard_free(struct shard *shard) {
