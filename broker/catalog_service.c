@@ -250,12 +250,18 @@ static void image_give_up(struct image *image, enum error_code code) {
     image_end(image, partition_size_bytes(image->service->log) + CATALOG_LOG_BYTES);
 }
 
+/* How much the log may grow after an image before the next one. */
+static uint64_t image_due_after(const struct image *image) {
+    uint64_t bytes = 4 * image->batches.len;
+    return bytes > CATALOG_LOG_BYTES ? bytes : CATALOG_LOG_BYTES;
+}
+
 static void on_image_trimmed(struct trim *trim) {
     struct image *image = container_of(trim, struct image, trim);
     if (trim->code)
         image_give_up(image, trim->code);
-    else
-        image_end(image, 4 * image->batches.len);
+    else /* what was trimmed still counts until its whole segment can go */
+        image_end(image, partition_size_bytes(image->service->log) + image_due_after(image));
 }
 
 static void image_append(struct image *image);
