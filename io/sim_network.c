@@ -235,7 +235,11 @@ void sim_network_submit(struct ring *ring, struct io_op *op) {
         return;
     }
     struct sim_connection *connection = connection_of_server(sim, op->fd);
-    check(connection && connection->ring == sim_ring_of(ring));
+    check(connection && connection->ring);
+    if (connection->ring != sim_ring_of(ring)) { /* accepted here, served there */
+        check(!connection->receive && !connection->send);
+        connection->ring = sim_ring_of(ring);
+    }
     struct io_op **side = op->kind == IO_SEND ? &connection->send : &connection->receive;
     check(!*side && "one operation per direction");
     *side = op;

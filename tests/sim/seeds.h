@@ -6,6 +6,7 @@
  *   MILLRACE_SIM_SEED=S    begin with S; alone: only S, with log lines */
 #pragma once
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdnoreturn.h>
 
@@ -16,6 +17,9 @@ typedef uint64_t simulation(uint64_t seed);
 void seeds_run(const char *name, uint64_t count, simulation *run);
 /* Asserts that these seeds run the same way twice. */
 void seeds_repeat(const char *name, uint64_t count, simulation *run);
+
+/* Whether one seed alone runs: for lines that say what happened. */
+bool seeds_tells(void);
 
 noreturn void seed_failed(const char *file, int line, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
