@@ -75,6 +75,8 @@ static bool directory_lock(struct data_directory *directory, struct error *error
     return true;
 }
 
+static const char *const folders[] = {LAYOUT_JOURNALS, LAYOUT_SEGMENTS, LAYOUT_SNAPSHOTS};
+
 static bool directory_format(struct data_directory *directory, int32_t node_id,
                              struct error *error) {
     struct disk *disk = directory->disk;
@@ -88,12 +90,13 @@ static bool directory_format(struct data_directory *directory, int32_t node_id,
     uuid_make(&directory->directory_id);
     check(getrandom(&directory->salt, sizeof directory->salt, 0) == sizeof directory->salt);
 
-    static const char *const folders[] = {LAYOUT_JOURNALS, LAYOUT_SEGMENTS, LAYOUT_SNAPSHOTS};
     int result = 0;
     for (size_t at = 0; at < array_count(folders) && result == 0; at++) {
         result = disk_make_directory(disk, folders[at]);
         if (result == -EEXIST) result = 0;
     }
+    /* Durable first: a superblock means that they are there. */
+    if (result == 0) result = disk_sync_directory(disk, ".");
     uint8_t both[SUPERBLOCK_BYTES] = {0};
     superblock_encode(directory, both);
     if (result == 0)
@@ -137,6 +140,16 @@ static bool superblock_load(struct data_directory *directory, struct error *erro
     return true;
 }
 
+/* What a killed process has created or renamed may still be in caches only: it must be durable
+ * before anything is built on it. */
+static bool directory_sync(struct data_directory *directory, struct error *error) {
+    int result = disk_sync_directory(directory->disk, ".");
+    for (size_t at = 0; at < array_count(folders) && result == 0; at++)
+        result = disk_sync_directory(directory->disk, folders[at]);
+    return result == 0 || error_set(error, -result, "cannot sync the directories in %s: %s",
+                                    disk_root(directory->disk), strerror(-result));
+}
+
 /* Durable before the first append of this start: later blocks of an older life are never ours. */
 static bool incarnation_begin(struct data_directory *directory, struct error *error) {
     directory->incarnation++;
@@ -175,7 +188,7 @@ static bool directory_begin(struct data_directory *directory, int32_t node_id,
                          "name another directory with --data",
                          disk_root(directory->disk), directory->node_id, node_id,
                          directory->node_id);
-    return incarnation_begin(directory, error);
+    return directory_sync(directory, error) && incarnation_begin(directory, error);
 }
 
 bool data_directory_open(struct disk *disk, int32_t node_id, struct data_directory *directory,
