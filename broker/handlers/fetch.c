@@ -140,8 +140,19 @@ static void leg_read_one(struct leg *leg) {
     if (--leg->reading == 0) errand_return(&leg->errand);
 }
 
+/* The high watermark has moved since the look, and an answer never has records above its own. */
+static void part_look_again(struct fetch_part *part, const struct partition *partition) {
+    struct partition_view view;
+    partition_look(partition, -1, -1, &view);
+    part->view.high_watermark = view.high_watermark;
+    part->view.last_stable_offset = view.last_stable_offset;
+    part->view.log_start_offset = view.log_start_offset;
+}
+
 static void part_read_done(struct read *read) {
-    leg_read_one(container_of(read, struct part_read, read)->part->leg);
+    struct fetch_part *part = container_of(read, struct part_read, read)->part;
+    part_look_again(part, read->partition);
+    leg_read_one(part->leg);
 }
 
 static void leg_read(struct leg *leg) {
@@ -157,7 +168,9 @@ static void leg_read(struct leg *leg) {
             continue;
         }
         leg->reading++;
-        if (partition_read(partition, &part->read->read)) leg->reading--;
+        if (!partition_read(partition, &part->read->read)) continue;
+        part_look_again(part, partition);
+        leg->reading--;
     }
     leg_read_one(leg);
 }
