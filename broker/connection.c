@@ -70,9 +70,16 @@ static void connection_time(struct timer *timer) {
 
 /* --- requests --- */
 
-static bool may_start(const struct connection *connection, const struct request *request) {
+static bool is_in_turn(const struct connection *connection, const struct request *request) {
     if (connection->in_flight == 0) return true;
     return request->class == ADMIT_PRODUCE && connection->in_flight_other == 0;
+}
+
+/* A peer that does not take its answers gets no more of them made; connection_forget() goes on. */
+static bool may_start(struct connection *connection, const struct request *request) {
+    if (connection->unsent_bytes > UNSENT_BYTES_MAX || !is_in_turn(connection, request))
+        return false;
+    return request->class == ADMIT_PRODUCE || !core_hold(connection->core, &connection->ready);
 }
 
 void connection_start(struct connection *connection) {
@@ -91,6 +98,8 @@ void connection_answered(struct connection *connection, struct request *request)
     check(request->started && request->answered && connection->in_flight > 0);
     connection->in_flight--;
     if (request->class != ADMIT_PRODUCE) connection->in_flight_other--;
+    connection->unsent_bytes += request->budget_bytes;
+    core_count_answer(connection->core, request->budget_bytes);
     core_touch(connection->core, &connection->touched);
     core_make_ready(connection->core, &connection->ready);
 }
@@ -100,6 +109,19 @@ static void connection_queue(struct connection *connection, struct request *requ
     list_append(&connection->requests, &request->link);
     connection->request_count++;
     core_make_ready(connection->core, &connection->ready);
+}
+
+/* Its answer has left, or nobody will read it. */
+static void connection_forget(struct connection *connection, struct request *request) {
+    struct core *core = connection->core;
+    size_t bytes = request->budget_bytes;
+    connection->unsent_bytes -= bytes;
+    connection->request_count--;
+    list_remove(&request->link);
+    request_free(request);
+    core_forget_answer(core, bytes);
+    if (connection->unstarted != &connection->requests)
+        core_make_ready(core, &connection->ready);
 }
 
 /* Those that have not begun, when the connection is to end. */
@@ -217,8 +239,8 @@ static void connection_parse(struct connection *connection, struct bytes *in) {
 
 static void connection_parse_held(struct connection *connection) {
     struct byte_buffer *held = &connection->held;
-    struct bytes rest = bytes_make(held->at + connection->held_at, held->len - connection->held_at);
     if (held->len == 0 || connection->receive.state != IO_IDLE) return;
+    struct bytes rest = bytes_make(held->at + connection->held_at, held->len - connection->held_at);
     connection_parse(connection, &rest);
     connection->held_at = held->len - rest.len;
     if (rest.len > 0) return;
@@ -317,11 +339,8 @@ static void connection_send_next(struct connection *connection) {
 }
 
 static void connection_free_sent(struct connection *connection) {
-    for (struct list *node; (node = list_first(&connection->sent));) {
-        list_remove(node);
-        connection->request_count--;
-        request_free(list_entry(node, struct request, link));
-    }
+    for (struct list *node; (node = list_first(&connection->sent));)
+        connection_forget(connection, list_entry(node, struct request, link));
 }
 
 static void connection_send_done(struct io_op *op) {
@@ -375,8 +394,7 @@ static void connection_close_step(struct connection *connection) {
     for (struct list *node; (node = list_first(&connection->requests));) {
         struct request *request = list_entry(node, struct request, link);
         if (!request->answered) return;
-        list_remove(node);
-        request_free(request);
+        connection_forget(connection, request);
     }
     connection_free(connection);
 }

@@ -80,6 +80,14 @@ class Broker:
             self.kill()
         self.start()
 
+    def drop(self):
+        """Ends it somehow, and removes all that it left."""
+        if self in Broker.alive:
+            Broker.alive.remove(self)
+        if self.process.poll() is None:
+            self.kill()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
     def close(self):
         """Ends it, and fails when it had not ended well by itself: sanitizers speak at the end."""
         if self in Broker.alive:

@@ -30,3 +30,113 @@ def test_the_end_in_the_middle_of_produce():
             assert broker.stop() == 0
             for client in clients:
                 client.close()
+
+
+def peak_mib(broker):
+    for line in open(f"/proc/{broker.process.pid}/status", encoding="ascii"):
+        if line.startswith("VmHWM"):
+            return int(line.split()[1]) >> 10
+    raise AssertionError("no VmHWM")
+
+
+GROWTH_MIB = 400  # a sanitizer keeps 256 of what was freed
+
+
+def test_lookups_of_one_partition_many_times_over():
+    """Each lookup by time reads the log into memory of its own."""
+    with Broker() as broker, broker.connect() as client:
+        client.create("t", 2)
+        client.produce("t", records.batch([os.urandom(400000)]))
+        before = peak_mib(broker)
+        answer = client.call("ListOffsets", 7, replica_id=-1, topics=[{"name": "t", "partitions": [
+            {"partition_index": 0, "timestamp": 0} for _ in range(4000)]
+            + [{"partition_index": 1, "timestamp": 0}]}])
+        codes = [part["error_code"] for part in answer["topics"][0]["partitions"]]
+        assert codes == [ERRORS["INVALID_REQUEST"]] * 4000 + [0]
+        assert peak_mib(broker) - before < GROWTH_MIB
+
+
+def test_lookups_of_many_partitions():
+    """A few at a time, whatever is asked in between."""
+    for cores in ("1", "3"):
+        with Broker("--cores", cores) as broker, broker.connect() as client:
+            client.create("t", 200)
+            before = peak_mib(broker)
+            raw = records.batch([os.urandom(2000)])
+            client.call("Produce", 9, **client.produce_body("t", {i: raw for i in range(200)}))
+            wanted = [0, -1, 1 << 60, -2, -3]
+            answer = client.call("ListOffsets", 7, replica_id=-1, topics=[{
+                "name": "t", "partitions": [{"partition_index": i, "timestamp": wanted[i % 5]}
+                                            for i in range(201)]}])
+            parts = answer["topics"][0]["partitions"]
+            for part, i in zip(parts, range(200)):
+                assert part["error_code"] == 0 and part["partition_index"] == i
+                assert part["offset"] == [0, 1, -1, 0, 0][i % 5], (i, part)
+            assert parts[200]["error_code"] == ERRORS["UNKNOWN_TOPIC_OR_PARTITION"]
+            assert peak_mib(broker) - before < GROWTH_MIB
+
+
+def test_answers_that_nobody_takes_are_not_made():
+    """Short requests for long answers, sent ahead by a peer that does not read."""
+    with Broker("--in-flight-max", "100") as broker, broker.connect() as client:
+        client.create("t")
+        before = peak_mib(broker)
+        ask = {"resources": [{"resource_type": 2, "resource_name": "t",
+                              "configuration_keys": None}] * 1000,
+               "include_synonyms": True, "include_documentation": True}
+        for _ in range(60):
+            client.send("DescribeConfigs", 4, **ask)
+        time.sleep(3)
+        grown = peak_mib(broker) - before
+        assert grown < GROWTH_MIB, f"{grown} MiB"
+        with broker.connect() as other:
+            other.call("Metadata", 9, topics=[])
+        for _ in range(60):
+            assert len(client.receive()["results"]) == 1000
+
+
+def test_many_at_once_ask_for_long_answers():
+    """What is made at once is bounded over all connections; in the end everybody is served."""
+    with Broker("--memory", "64MiB") as broker:
+        clients = [broker.connect() for _ in range(40)]
+        clients[0].create("t")
+        before = peak_mib(broker)
+        ask = {"resources": [{"resource_type": 2, "resource_name": "t",
+                              "configuration_keys": None}] * 1000,
+               "include_synonyms": True, "include_documentation": True}
+        for client in clients:
+            client.send("DescribeConfigs", 4, **ask)
+        time.sleep(3)
+        grown = peak_mib(broker) - before
+        assert grown < GROWTH_MIB, f"{grown} MiB"
+        for client in clients:
+            assert len(client.receive()["results"]) == 1000
+            client.close()
+
+
+def test_a_produce_of_nothing_but_parts():
+    with Broker() as broker, broker.connect() as client:
+        client.create("t")
+        before = peak_mib(broker)
+        part = struct.pack(">ii", 0, 0)
+        body = (struct.pack(">hhih", 0, 7, 1, -1) + struct.pack(">hhii", -1, -1, 1000, 1)
+                + struct.pack(">h", 1) + b"t" + struct.pack(">i", 900000) + part * 900000)
+        client.write(struct.pack(">i", len(body)) + body)
+        assert client.is_closed()
+        assert "more parts than its bytes can fill" in broker.said()
+        assert peak_mib(broker) - before < GROWTH_MIB
+
+
+def test_a_fetch_of_nothing_but_duplicates():
+    with Broker() as broker, broker.connect() as client:
+        client.create("t")
+        client.produce("t", records.batch([b"x"]))
+        before = peak_mib(broker)
+        body = client.fetch_body("t", {0: 0})
+        body["topics"][0]["partitions"] *= 200000
+        answer = client.call("Fetch", 12, **body)
+        assert answer["error_code"] == ERRORS["INVALID_REQUEST"]
+        body["topics"][0]["partitions"] = body["topics"][0]["partitions"][:9000]
+        answer = client.call("Fetch", 12, **body)
+        assert len(answer["responses"][0]["partitions"]) == 9000
+        assert peak_mib(broker) - before < GROWTH_MIB
