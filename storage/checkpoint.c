@@ -1,6 +1,9 @@
 #include "storage/checkpoint.h"
 
+#include <errno.h>
+
 #include "base/check.h"
+#include "base/clock.h"
 #include "base/memory.h"
 #include "storage/fail_stop.h"
 #include "storage/layout.h"
@@ -8,6 +11,7 @@
 #include "storage/snapshot.h"
 
 enum { KEPT_IN_SNAPSHOT_BYTES = 16 << 10 };
+#define RETRY_NS (100 * NS_PER_MS)
 
 enum stage { STAGE_SETTLE, STAGE_CAPTURE, STAGE_SYNC, STAGE_BARRIER, STAGE_WRITE, STAGE_DONE };
 
@@ -32,7 +36,8 @@ struct checkpoint {
     size_t captured_count;
     struct segment_file **files; /* pinned */
     size_t file_count, file_capacity;
-    uint64_t through; /* acknowledged when captured */
+    uint64_t through;  /* acknowledged when captured */
+    uint64_t retry_ns; /* there was no space: not before this */
     bool working;
     int result;
 };
@@ -154,11 +159,19 @@ static void write_run(struct work *work) {
 
 static void work_done(struct work *work) {
     struct checkpoint *checkpoint = container_of(work, struct checkpoint, work);
-    if (checkpoint->result < 0)
-        fail_stop("checkpoint in", disk_root(checkpoint->store->directory->disk),
-                  -checkpoint->result);
+    struct store *store = checkpoint->store;
+    /* Snapshots are written anew when there is space again; until then the journal keeps all. */
+    bool full = checkpoint->result == -ENOSPC || checkpoint->result == -EDQUOT;
+    if (checkpoint->result < 0 && !(full && checkpoint->stage == STAGE_WRITE))
+        fail_stop("checkpoint in", disk_root(store->directory->disk), -checkpoint->result);
+    if (checkpoint->result < 0) {
+        checkpoint->stage = STAGE_BARRIER;
+        checkpoint->result = 0;
+        checkpoint->retry_ns = ring_now_ns(store->ring) + RETRY_NS;
+        store_check_space_later(store);
+    }
     checkpoint->working = false;
-    checkpoint->store->flows--;
+    store->flows--;
 }
 
 static void checkpoint_work(struct checkpoint *checkpoint, void (*run)(struct work *)) {
@@ -179,11 +192,15 @@ static bool barrier_reached(const struct checkpoint *checkpoint) {
     return true;
 }
 
-static void checkpoint_finish(struct checkpoint *checkpoint) {
+static bool checkpoint_must_wait(struct checkpoint *checkpoint) {
     struct store *store = checkpoint->store;
-    journal_release(&store->journal, checkpoint->through);
-    store->checkpoint = NULL;
-    store->checkpoints++;
+    if (ring_now_ns(store->ring) >= checkpoint->retry_ns) return false;
+    store_check_space_later(store);
+    return true;
+}
+
+static void checkpoint_free(struct checkpoint *checkpoint) {
+    check(!checkpoint->working);
     for (size_t at = 0; at < checkpoint->captured_count; at++)
         byte_buffer_deinit(&checkpoint->captured[at].bytes);
     for (size_t at = 0; at < checkpoint->file_count; at++)
@@ -192,6 +209,19 @@ static void checkpoint_finish(struct checkpoint *checkpoint) {
     free(checkpoint->captured);
     free(checkpoint->files);
     free(checkpoint);
+}
+
+static void checkpoint_finish(struct checkpoint *checkpoint) {
+    struct store *store = checkpoint->store;
+    journal_release(&store->journal, checkpoint->through);
+    store->checkpoint = NULL;
+    store->checkpoints++;
+    checkpoint_free(checkpoint);
+}
+
+void checkpoint_abandon(struct store *store) {
+    if (store->checkpoint) checkpoint_free(store->checkpoint);
+    store->checkpoint = NULL;
 }
 
 void checkpoint_start(struct store *store) {
@@ -222,7 +252,7 @@ static bool checkpoint_step(struct checkpoint *checkpoint) {
             return false;
         case STAGE_SYNC: checkpoint->stage = STAGE_BARRIER; return true;
         case STAGE_BARRIER:
-            if (!barrier_reached(checkpoint)) return false;
+            if (!barrier_reached(checkpoint) || checkpoint_must_wait(checkpoint)) return false;
             checkpoint->stage = STAGE_WRITE;
             checkpoint_work(checkpoint, write_run);
             return false;

@@ -16,3 +16,5 @@
 void checkpoint_start(struct store *store);
 /* Advances the flow as far as it goes. */
 void checkpoint_round(struct store *store);
+/* Forgets the one that waits; no worker may be at it. */
+void checkpoint_abandon(struct store *store);

@@ -7,7 +7,12 @@
 #include "base/say.h"
 #include "storage/state.h"
 
-enum { COLD_SLACK = 64 << 10, COLD_TRIES_MAX = 8, COLD_BYTES_MAX = 128 << 20 };
+enum {
+    COLD_SLACK = 64 << 10,
+    COLD_TRIES_MAX = 8,
+    COLD_BYTES_MAX = 128 << 20,
+    COLD_READ_MAX = 4 << 20
+};
 
 /* --- hot --- */
 
@@ -113,6 +118,7 @@ struct cold_read {
     struct segment_identity identity;
     struct segment segment;    /* a copy: its extent as of the request */
     struct segment_file *file; /* pinned, or NULL */
+    struct file *known;        /* its read side, when it was open at the start */
     struct file *opened;       /* by the worker, handed to the owner */
     struct index index;        /* loaded by the worker when load_index */
     bool load_index;
@@ -131,7 +137,7 @@ struct cold_read {
 };
 
 static struct file *cold_file(struct cold_read *cold) {
-    if (cold->file && cold->file->read) return cold->file->read;
+    if (cold->known) return cold->known;
     if (!cold->opened) cold->result = segment_open_read(cold->disk, &cold->identity, &cold->opened);
     return cold->opened;
 }
@@ -171,7 +177,7 @@ static size_t cold_walk(struct cold_read *cold, size_t got) {
         }
         if (cold->len == 0) cold->found = cold->from + at, cold->skip = at;
         bool fits = cold->len + size <= cold->bytes_max || (cold->len == 0 && cold->minimum_one);
-        if (!fits) {
+        if (wanted && !fits) {
             cold->full = true;
             return 0;
         }
@@ -349,6 +355,7 @@ static bool cold_start(struct partition *partition, struct read *read, struct se
     if (settled > segment->end) settled = segment->end;
     const struct index_entry *entry =
         segment->index ? index_find_offset(segment->index, read->offset) : NULL;
+    size_t bytes_max = read->bytes_max < COLD_READ_MAX ? read->bytes_max : COLD_READ_MAX;
     struct cold_read *cold = new_zero(struct cold_read);
     *cold = (struct cold_read){.work = {.run = cold_run, .done = cold_done},
                                .partition = partition,
@@ -357,11 +364,12 @@ static bool cold_start(struct partition *partition, struct read *read, struct se
                                .identity = partition_identity(partition, segment),
                                .segment = *segment,
                                .file = segment->file,
+                               .known = segment->file ? segment->file->read : NULL,
                                .load_index = !segment->index_whole && !entry,
                                .from = entry ? entry->position : SEGMENT_START,
                                .upto = settled,
                                .offset = read->offset,
-                               .bytes_max = read->bytes_max,
+                               .bytes_max = bytes_max,
                                .minimum_one = read->minimum_one,
                                .tries = tries};
     if (cold->file) segment_file_pin(cold->file);
@@ -380,7 +388,8 @@ bool partition_read(struct partition *partition, struct read *read) {
     struct partition_view view;
     partition_look(partition, read->offset, -1, &view);
     read->code = view.code;
-    if (view.code != ERROR_NONE || read->offset >= partition->high_watermark) return true;
+    if (view.code == ERROR_NONE && read->offset < 0) read->code = ERROR_OFFSET_OUT_OF_RANGE;
+    if (read->code != ERROR_NONE || read->offset >= partition->high_watermark) return true;
     struct chunk *chunk = tail_find(&partition->tail, read->offset);
     if (chunk) {
         read_hot(partition, read, chunk);

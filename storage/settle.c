@@ -59,8 +59,10 @@ static void settled_move(struct partition *partition, struct place upto) {
         partition->settled = upto;
     }
     struct store *store = partition->store;
-    store->unsettled_bytes -= bytes < store->unsettled_bytes ? bytes : store->unsettled_bytes;
+    check(bytes <= store->unsettled_bytes);
+    store->unsettled_bytes -= bytes;
     settle_cache(partition);
+    if (partition->settled.segment > upto.segment) partition_drop_segments(partition);
 }
 
 /* --- files --- */

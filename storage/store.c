@@ -104,6 +104,13 @@ static void settling_round(struct store *store) {
         settle_force(map_entry(node, struct partition, by_id));
 }
 
+/* Nothing is under way. What waits for disk space cannot be waited for: it was never answered. */
+static bool store_is_quiet(const struct store *store) {
+    if (store->flows > 0 || !journal_is_quiet(&store->journal)) return false;
+    if (!list_is_empty(&store->settling)) return true;
+    return commit_is_quiet(store) && !store->checkpoint;
+}
+
 static void store_round(struct round_hook *hook) {
     struct store *store = container_of(hook, struct store, hook);
     answers_round(store);
@@ -115,8 +122,8 @@ static void store_round(struct round_hook *hook) {
     if (journal_must_say_release(&store->journal)) commit_empty(store);
     if (journal_wants_empty_block(&store->journal) && !timer_is_armed(&store->idle))
         timer_arm(store->ring, &store->idle, ring_now_ns(store->ring) + IDLE_NS);
-    if (store->stopping && store->stopped && commit_is_quiet(store) && !store->checkpoint &&
-        store->flows == 0) {
+    if (store->stopping) commit_empty(store);
+    if (store->stopped && store_is_quiet(store)) {
         void (*stopped)(void *) = store->stopped;
         store->stopped = NULL;
         stopped(store->stopped_context);
@@ -211,6 +218,7 @@ void store_free(struct store *store) {
     timer_cancel(store->ring, &store->idle);
     timer_cancel(store->ring, &store->space);
     timer_cancel(store->ring, &store->retention);
+    checkpoint_abandon(store);
     if (store->options.durable) journal_close(&store->journal);
     for (uint32_t id = 0; id < store->directory->shard_count; id++)
         if (store->shards[id]) shard_free(store->shards[id]);
