@@ -60,7 +60,7 @@ struct consumer_sim {
 };
 
 struct topic_sim {
-    char name[16];
+    char name[24];
     struct uuid id;
     int32_t partitions;
     uint32_t first_log;
