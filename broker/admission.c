@@ -63,11 +63,15 @@ void admission_force(struct admission *admission, enum admission_class class, si
 
 size_t admission_take_some(struct admission *admission, enum admission_class class, size_t wanted,
                            size_t minimum) {
-    size_t some = admission_free(admission, class);
+    size_t some = admission_free(admission, class) / 2;
     if (some > wanted) some = wanted;
     if (some < minimum) some = minimum;
     admission->used[class] += some;
     return some;
+}
+
+bool admission_is_overdrawn(const struct admission *admission) {
+    return admission_used(admission) > admission->total;
 }
 
 void admission_give(struct admission *admission, enum admission_class class, size_t bytes) {

@@ -46,8 +46,11 @@ void admission_queue(struct admission *admission, struct admission_wait *wait);
 void admission_cancel(struct admission *admission, struct admission_wait *wait);
 /* Memory that an admitted request turned out to need, whatever is free: never refused. */
 void admission_force(struct admission *admission, enum admission_class class, size_t bytes);
-/* As much of `wanted` as is free now, at least `minimum`: for answers that can be shorter. */
+/* As much of `wanted` as half of what is free now, so that some stays for small requests; at least
+ * `minimum`. For answers that can be shorter. */
 size_t admission_take_some(struct admission *admission, enum admission_class class, size_t wanted,
                            size_t minimum);
+/* More was forced in than there is: better to begin nothing that can wait. */
+bool admission_is_overdrawn(const struct admission *admission);
 /* Gives back, and grants what waits. */
 void admission_give(struct admission *admission, enum admission_class class, size_t bytes);

@@ -100,8 +100,10 @@ Test(admission, what_an_admitted_request_needs_is_never_refused) {
     admission_force(&admission, ADMIT_OTHER, 5000);
     cr_assert_not(admission_take(&admission, ADMIT_OTHER, 1));
     cr_assert_not(admission_take(&admission, ADMIT_PRODUCE, 1));
+    cr_assert(admission_is_overdrawn(&admission));
     cr_assert_eq(admission_take_some(&admission, ADMIT_OTHER, 100, 30), 30);
     admission_give(&admission, ADMIT_OTHER, 4530);
+    cr_assert_not(admission_is_overdrawn(&admission));
     cr_assert_eq(admission_take_some(&admission, ADMIT_OTHER, 100, 30), 100);
-    cr_assert_eq(admission_take_some(&admission, ADMIT_OTHER, 1000, 30), 400);
+    cr_assert_eq(admission_take_some(&admission, ADMIT_OTHER, 1000, 30), 200, "half of the rest");
 }

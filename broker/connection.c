@@ -120,8 +120,7 @@ static void connection_forget(struct connection *connection, struct request *req
     list_remove(&request->link);
     request_free(request);
     core_forget_answer(core, bytes);
-    if (connection->unstarted != &connection->requests)
-        core_make_ready(core, &connection->ready);
+    if (connection->unstarted != &connection->requests) core_make_ready(core, &connection->ready);
 }
 
 /* Those that have not begun, when the connection is to end. */

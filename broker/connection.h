@@ -34,7 +34,12 @@ struct request;
 
 enum connection_state { CONNECTION_OPEN, CONNECTION_DRAINING, CONNECTION_CLOSING };
 
-enum { SEND_PIECES_FEW = 8, SEND_BYTES = 4 << 20, SEND_PIECES_MAX = 1000 };
+enum {
+    SEND_PIECES_FEW = 8,
+    SEND_BYTES = 4 << 20,
+    SEND_PIECES_MAX = 1000,
+    UNSENT_BYTES_MAX = 4 << 20, /* with so much to be sent, no further request begins */
+};
 
 struct connection {
     struct list link;    /* core->connections */
@@ -62,6 +67,7 @@ struct connection {
     struct list produce_order; /* requests whose parts have not all left for their shards */
     uint32_t request_count;
     uint32_t in_flight, in_flight_other; /* begun and not answered; those that are not Produce */
+    size_t unsent_bytes;                 /* memory of those that are answered */
 
     /* Sending */
     struct io_op send;

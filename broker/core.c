@@ -22,6 +22,24 @@ void core_wake(struct core *core, struct list *link) {
     if (!list_is_linked(link)) list_append(&core->woken, link);
 }
 
+static bool core_is_overdrawn(const struct core *core) {
+    return core->answer_bytes > 0 && admission_is_overdrawn(&core->admission);
+}
+
+bool core_hold(struct core *core, struct list *link) {
+    if (!core_is_overdrawn(core)) return false;
+    if (!list_is_linked(link)) list_append(&core->held, link);
+    return true;
+}
+
+void core_count_answer(struct core *core, size_t bytes) { core->answer_bytes += bytes; }
+
+void core_forget_answer(struct core *core, size_t bytes) {
+    check(bytes <= core->answer_bytes);
+    core->answer_bytes -= bytes;
+    if (!core_is_overdrawn(core)) list_move_all(&core->ready, &core->held);
+}
+
 /* Only what is there now: a handler that wakes itself must not keep the round from ending. */
 static void core_starting(struct round_hook *hook) {
     struct core *core = container_of(hook, struct core, starting);
@@ -65,6 +83,7 @@ void core_init(struct core *core, struct server *server, unsigned index,
     core->options = core->catalog.options;
     list_init(&core->connections);
     list_init(&core->ready);
+    list_init(&core->held);
     list_init(&core->woken);
     list_init(&core->touched);
 }

@@ -38,12 +38,14 @@ struct core {
     struct list connections;
     uint32_t connection_count;
     struct admission admission; /* this core's memory budget */
+    size_t answer_bytes;        /* of it, held by answers that have not left */
     /* Producer ids of the block that this core holds: [next, end). */
     int64_t producer_id_next, producer_id_end;
 
     /* The loop's own. */
     struct round_hook starting, sending;
     struct list ready;   /* struct connection: has requests that may begin */
+    struct list held;    /* struct connection: as ready, once answers have left (core_hold()) */
     struct list woken;   /* struct request: parked, and woken or out of time */
     struct list touched; /* struct connection: has answers to send, or is to be freed */
     struct mail nudge;   /* keeps the ring from sleeping on what a later hook has queued */
@@ -71,6 +73,12 @@ void core_deinit(struct core *core);
 void core_touch(struct core *core, struct list *link);
 void core_make_ready(struct core *core, struct list *link);
 void core_wake(struct core *core, struct list *link);
+/* Memory is overdrawn and answers that wait to be sent hold some of it: true, and the connection
+ * becomes ready again when they have left. */
+bool core_hold(struct core *core, struct list *link);
+/* An answer has come, or has left. */
+void core_count_answer(struct core *core, size_t bytes);
+void core_forget_answer(struct core *core, size_t bytes);
 
 /* The core that runs a shard. */
 struct core *core_of_shard(struct server *server, uint16_t shard);

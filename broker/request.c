@@ -145,6 +145,7 @@ static void request_expire(struct timer *timer) {
 void request_park(struct request *request, uint64_t deadline_ns) {
     check(request->started && !request->answered && request->handler->expire);
     request->parked = true;
+    request_count_memory(request);
     request->deadline.fire = request_expire;
     if (request->connection->state != CONNECTION_OPEN)
         request_hurry(request);

@@ -26,6 +26,8 @@
 
 enum {
     READ_MEMORY_MIN = 256 << 10, /* of an answer's size, however little memory is free */
+    READS_MAX = 4096,            /* partitions in one answer that have records */
+    STRANGERS_MAX = 10000,       /* partitions that a fetch may name beyond those that exist */
     ZSTD_VERSION = 10,           /* the first that may carry zstd (KIP-110) */
     TOPIC_ID_VERSION = 13,
 };
@@ -249,25 +251,32 @@ static void leg_wake_arrives(struct mail *mail) {
 
 static uint64_t at_most(uint64_t a, uint64_t b) { return a < b ? a : b; }
 
+/* Not zeroed: it is large, and partition_read() sets what is read of it. */
+static struct part_read *part_read_new(struct fetch *fetch, struct fetch_part *part) {
+    struct part_read *new = arena_try(&fetch->request->arena, sizeof *new);
+    check(new);
+    new->part = part;
+    new->read.done = part_read_done;
+    new->read.offset = part->wanted->fetch_offset;
+    new->read.piece_count = 0;
+    new->read.total = 0;
+    return new;
+}
+
 /* Gives max_bytes to the partitions in request order. */
 static void fetch_allot(struct fetch *fetch, uint64_t room) {
-    struct request *request = fetch->request;
-    bool is_first = true;
-    for (int32_t i = 0; i < fetch->part_count; i++) {
+    int32_t reads = 0;
+    for (int32_t i = 0; i < fetch->part_count && reads < READS_MAX; i++) {
         struct fetch_part *part = &fetch->parts[i];
         if (part->code != ERROR_NONE || part->view.bytes_available == 0) continue;
         uint64_t bytes = at_most(room, part_bytes(part));
-        if (bytes == 0 && !is_first) continue;
-        part->read = arena_new(&request->arena, struct part_read);
-        part->read->part = part;
-        struct read *read = &part->read->read;
-        read->offset = part->wanted->fetch_offset;
-        read->bytes_max = (size_t)bytes;
-        read->minimum_one = is_first;
-        read->done = part_read_done;
+        if (bytes == 0 && reads > 0) continue;
+        part->read = part_read_new(fetch, part);
+        part->read->read.bytes_max = (size_t)bytes;
+        part->read->read.minimum_one = reads == 0;
         part->leg->has_reads = true;
         room -= bytes;
-        is_first = false;
+        reads++;
     }
 }
 
@@ -441,11 +450,15 @@ static void prepare_topic(struct fetch *fetch, const struct fetch_request_fetch_
     }
 }
 
-static struct fetch *fetch_new(struct request *request) {
-    const struct fetch_request *body = request->body;
+static size_t count_partitions(const struct fetch_request *body) {
     size_t count = 0;
     for (int32_t i = 0; i < body->topics_count; i++)
         count += (size_t)body->topics[i].partitions_count;
+    return count;
+}
+
+static struct fetch *fetch_new(struct request *request, size_t count) {
+    const struct fetch_request *body = request->body;
     struct fetch *fetch = arena_new(&request->arena, struct fetch);
     request->state = fetch;
     fetch->request = request;
@@ -479,7 +492,12 @@ static void start(struct request *request) {
         request_fail(request, ERROR_FETCH_SESSION_ID_NOT_FOUND, NULL);
         return;
     }
-    struct fetch *fetch = fetch_new(request);
+    size_t count = count_partitions(body);
+    if (count > request->core->catalog.partition_count + STRANGERS_MAX) {
+        request_fail(request, ERROR_INVALID_REQUEST, "it names more partitions than there are");
+        return;
+    }
+    struct fetch *fetch = fetch_new(request, count);
     for (int32_t i = 0; i < body->topics_count; i++)
         prepare_topic(fetch, &body->topics[i], &fetch->response->responses[i]);
     fetch_look(fetch);

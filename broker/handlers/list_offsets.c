@@ -3,6 +3,7 @@
  * neither a latest tiered one nor one that waits for upload (KIP-405, KIP-1005, KIP-1023). */
 #include "protocol/list_offsets.h"
 
+#include "base/map.h"
 #include "broker/handlers/handlers.h"
 #include "broker/handlers/part.h"
 #include "storage/partition.h"
@@ -16,8 +17,11 @@ enum {
     MARK_EARLIEST_PENDING_UPLOAD = -6,
 };
 
+enum { LOOKUPS_AT_ONCE = 4 }; /* each reads 256 KiB or more into memory of its own */
+
 struct offset_part {
     struct part part;
+    struct map_node by_partition;
     const struct list_offsets_request_list_offsets_partition *wanted;
     struct list_offsets_response_list_offsets_partition_response *found;
     struct lookup lookup;
@@ -28,6 +32,8 @@ struct list_offsets {
     struct list_offsets_response *response;
     struct offset_part *items;
     int32_t count;
+    int32_t next, lookups; /* the first lookup that was not sent, perhaps; those that are away */
+    bool sending;
 };
 
 /* The first version that knows the mark; -1: it is none. */
@@ -62,6 +68,10 @@ static void lookup_done(struct lookup *lookup) {
     lookup_finish(container_of(lookup, struct offset_part, lookup));
 }
 
+static bool is_lookup(const struct offset_part *item) {
+    return item->wanted->timestamp >= 0 || item->wanted->timestamp == MARK_MAX_TIMESTAMP;
+}
+
 static void part_look_up(struct offset_part *item, struct partition *partition) {
     int64_t timestamp = item->wanted->timestamp;
     item->lookup.timestamp_ms = timestamp == MARK_MAX_TIMESTAMP ? LOOKUP_MAX_TIMESTAMP : timestamp;
@@ -78,7 +88,7 @@ static void part_run(struct part *part, struct partition *partition) {
         part_finish(part, view.code);
         return;
     }
-    if (timestamp >= 0 || timestamp == MARK_MAX_TIMESTAMP) {
+    if (is_lookup(item)) {
         part_look_up(item, partition);
         return;
     }
@@ -127,6 +137,50 @@ static void prepare_topic(struct request *request, struct list_offsets *state,
     }
 }
 
+static struct offset_part *find_same(const struct map *map, const struct offset_part *item) {
+    struct map_node *node = map_find(map, hash_u64(item->part.partition_id));
+    for (; node; node = map_find_next(node)) {
+        struct offset_part *other = map_entry(node, struct offset_part, by_partition);
+        if (other->part.partition_id == item->part.partition_id) return other;
+    }
+    return NULL;
+}
+
+/* As in Kafka, and so that a short request cannot ask for the same work many times over. */
+static void refuse_duplicates(struct list_offsets *state) {
+    struct map map;
+    map_init(&map);
+    for (int32_t i = 0; i < state->count; i++) {
+        struct offset_part *item = &state->items[i];
+        if (item->part.code != ERROR_NONE) continue;
+        struct offset_part *same = find_same(&map, item);
+        if (same)
+            same->part.code = item->part.code = ERROR_INVALID_REQUEST;
+        else
+            map_insert(&map, &item->by_partition, hash_u64(item->part.partition_id));
+    }
+    map_deinit(&map);
+}
+
+static void send_lookups(struct list_offsets *state) {
+    if (state->sending) return; /* a part that was sent is back at once */
+    state->sending = true;
+    while (state->next < state->count && state->lookups < LOOKUPS_AT_ONCE) {
+        struct offset_part *item = &state->items[state->next++];
+        if (item->part.code != ERROR_NONE || !is_lookup(item)) continue;
+        state->lookups++;
+        part_send(&state->parts, &item->part, part_run);
+    }
+    state->sending = false;
+}
+
+static void part_is_back(struct part *part) {
+    struct list_offsets *state = container_of(part->parts, struct list_offsets, parts);
+    if (!is_lookup(container_of(part, struct offset_part, part))) return;
+    state->lookups--;
+    send_lookups(state);
+}
+
 static void start(struct request *request) {
     const struct list_offsets_request *body = request->body;
     struct list_offsets *state = arena_new(&request->arena, struct list_offsets);
@@ -139,10 +193,13 @@ static void start(struct request *request) {
                     (size_t)body->topics_count);
     for (int32_t i = 0; i < body->topics_count; i++)
         prepare_topic(request, state, &body->topics[i], &state->response->topics[i]);
+    refuse_duplicates(state);
     parts_begin(&state->parts, request, done);
+    state->parts.back = part_is_back;
     for (int32_t i = 0; i < state->count; i++)
-        if (state->items[i].part.code == ERROR_NONE)
+        if (state->items[i].part.code == ERROR_NONE && !is_lookup(&state->items[i]))
             part_send(&state->parts, &state->items[i].part, part_run);
+    send_lookups(state);
     parts_end(&state->parts);
 }
 

@@ -18,7 +18,9 @@ static void parts_one_back(struct parts *parts) {
 }
 
 static void part_back(struct errand *errand) {
-    parts_one_back(container_of(errand, struct part, errand)->parts);
+    struct part *part = container_of(errand, struct part, errand);
+    if (part->parts->back) part->parts->back(part);
+    parts_one_back(part->parts);
 }
 
 static void part_arrive(struct errand *errand, struct core *there) {
@@ -33,6 +35,7 @@ static void part_arrive(struct errand *errand, struct core *there) {
 void parts_begin(struct parts *parts, struct request *request,
                  void (*done)(struct request *request)) {
     *parts = (struct parts){.request = request, .done = done, .away = 1};
+    request_count_memory(request);
 }
 
 void part_send(struct parts *parts, struct part *part,

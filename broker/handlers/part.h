@@ -18,6 +18,8 @@ struct part;
 struct parts {
     struct request *request;
     void (*done)(struct request *request);
+    /* One is back, before it is counted: may send others. NULL after parts_begin(). */
+    void (*back)(struct part *part);
     int32_t away;
 };
 

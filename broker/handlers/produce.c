@@ -18,7 +18,10 @@
 #include "storage/partition.h"
 #include "storage/validate.h"
 
-enum { INFLATE_HERE_BYTES = 64 << 10 }; /* compressed; larger ones go to a worker */
+enum {
+    INFLATE_HERE_BYTES = 64 << 10, /* compressed, in one request; the rest goes to a worker */
+    EMPTY_PARTS_MAX = 1000,        /* parts without room for a batch: no client sends any */
+};
 
 struct produce_part {
     struct part part;
@@ -35,6 +38,7 @@ struct produce {
     struct produce_response *response;
     struct produce_part *items;
     int32_t count;
+    size_t inflate_bytes; /* compressed bytes in the parts so far */
     bool validated;
     struct work work; /* of the large ones */
     int64_t now_ms;
@@ -81,10 +85,13 @@ static void part_validated(struct produce_part *item) {
 }
 
 static void part_validate(struct request *request, struct produce_part *item) {
+    struct produce *state = request->state;
     struct validate_context context = context_of(request, item, request->core->inflater);
     validate_header(item->batch, &context, &item->result);
     if (item->result.code == ERROR_NONE) {
-        item->is_large = validate_inflate_size(&item->result.header) > INFLATE_HERE_BYTES;
+        size_t bytes = validate_inflate_size(&item->result.header);
+        state->inflate_bytes += bytes;
+        item->is_large = bytes > 0 && state->inflate_bytes > INFLATE_HERE_BYTES;
         if (item->is_large) return;
         validate_records(item->batch, &context, &item->result);
     }
@@ -269,12 +276,17 @@ static bool has_large(const struct produce *state) {
 
 static void start(struct request *request) {
     const struct produce_request *body = request->body;
+    size_t count = count_partitions(body);
+    if (count > EMPTY_PARTS_MAX + request->frame_size / BATCH_HEADER_SIZE) {
+        request_fail(request, ERROR_INVALID_REQUEST, "it has more parts than its bytes can fill");
+        return;
+    }
     struct produce *state = arena_new(&request->arena, struct produce);
     request->state = state;
     state->parts.request = request;
     state->now_ms = ring_wall_ms(request->core->ring);
     state->response = request_response(request);
-    state->items = arena_array(&request->arena, struct produce_part, count_partitions(body));
+    state->items = arena_array(&request->arena, struct produce_part, count);
     state->response->responses_count = body->topic_data_count;
     state->response->responses =
         arena_array(&request->arena, struct produce_response_topic_produce_response,
