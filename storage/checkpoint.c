@@ -200,7 +200,6 @@ static bool checkpoint_must_wait(struct checkpoint *checkpoint) {
 }
 
 static void checkpoint_free(struct checkpoint *checkpoint) {
-    check(!checkpoint->working);
     for (size_t at = 0; at < checkpoint->captured_count; at++)
         byte_buffer_deinit(&checkpoint->captured[at].bytes);
     for (size_t at = 0; at < checkpoint->file_count; at++)
@@ -213,6 +212,7 @@ static void checkpoint_free(struct checkpoint *checkpoint) {
 
 static void checkpoint_finish(struct checkpoint *checkpoint) {
     struct store *store = checkpoint->store;
+    check(!checkpoint->working);
     journal_release(&store->journal, checkpoint->through);
     store->checkpoint = NULL;
     store->checkpoints++;
