@@ -196,12 +196,13 @@ static enum append_state append_refuse(struct append *append, enum error_code co
 
 static enum append_state append_duplicate(struct partition *partition, struct append *append,
                                           const struct producer_check *verdict) {
-    if (verdict->crc_differs)
+    uint32_t unsaid;
+    if (verdict->crc_differs && store_may_say(partition->store, &unsaid))
         say_warning(
             "partition %u: producer %lld repeated sequence %d with other contents; the "
-            "stored batch stays",
+            "stored batch stays (%u lines left out before)",
             partition->definition.id, (long long)append->header.producer_id,
-            append->header.base_sequence);
+            append->header.base_sequence, unsaid);
     append->bytes = 0;
     append->base_offset = verdict->base_offset;
     append->timestamp_ms = partition->definition.rules.append_time ? verdict->max_timestamp : -1;

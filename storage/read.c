@@ -293,10 +293,14 @@ static bool cold_join(struct cold_read *cold) {
 static enum error_code cold_code(const struct cold_read *cold) {
     if (cold->partition->dead) return ERROR_UNKNOWN_TOPIC_OR_PARTITION;
     if (cold->result == 0) return ERROR_NONE;
-    say_error("partition %u, segment %u: %s at position %llu: this range cannot be served",
-              cold->identity.partition, cold->identity.segment,
-              cold->result == -EBADMSG ? "a damaged batch" : strerror(-cold->result),
-              (unsigned long long)(cold->found ? cold->found : cold->from));
+    uint32_t unsaid;
+    if (store_may_say(cold->partition->store, &unsaid))
+        say_error(
+            "partition %u, segment %u: %s at position %llu: this range cannot be served (%u lines "
+            "left out before)",
+            cold->identity.partition, cold->identity.segment,
+            cold->result == -EBADMSG ? "a damaged batch" : strerror(-cold->result),
+            (unsigned long long)(cold->found ? cold->found : cold->from), unsaid);
     return cold->result == -EMFILE || cold->result == -ENFILE ? ERROR_KAFKA_STORAGE_ERROR
                                                               : ERROR_CORRUPT_MESSAGE;
 }

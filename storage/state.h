@@ -131,6 +131,8 @@ struct store {
     void *stopped_context;
     uint32_t flows; /* workers and writes under way that store_free() must not outrun */
     uint64_t checkpoints;
+    uint64_t said_ns; /* the last line of store_may_say() */
+    uint32_t unsaid;
 };
 
 static inline struct segment *partition_active(const struct partition *partition) {
@@ -161,6 +163,9 @@ void partition_dirty(struct partition *partition);
 /* Copies a batch that has its offset to the end of the log and moves `end` (append and replay). */
 void partition_place(struct partition *partition, const struct batch_header *header,
                      struct bytes batch);
+/* Whether one more line about what clients can bring about again and again may be logged: one in
+ * ten seconds. `unsaid` is the number that was left out before it. */
+bool store_may_say(struct store *store, uint32_t *unsaid);
 /* Appends that wait for space or for an answer: each round (store.c). */
 void store_queue_for_space(struct store *store, struct append *append);
 bool store_has_space(const struct partition *partition, size_t bytes);

@@ -15,6 +15,7 @@
 enum {
     SPACE_SLACK = 256 << 10, /* blocks that carry little, and those that release files */
     SPACE_CHECK_MS = 20,
+    SAID_EVERY_S = 10,
     CHUNKS_FREE_MAX = 32 << 20,
 };
 #define IDLE_NS (1 * NS_PER_S)
@@ -85,6 +86,18 @@ static void space_timer(struct timer *timer) {
         settle_again(list_entry(node, struct partition, settling));
     }
     if (!list_is_empty(&store->space_queue)) store_check_space_later(store);
+}
+
+bool store_may_say(struct store *store, uint32_t *unsaid) {
+    uint64_t now_ns = ring_now_ns(store->ring);
+    *unsaid = store->unsaid;
+    if (store->said_ns && now_ns - store->said_ns < SAID_EVERY_S * NS_PER_S) {
+        store->unsaid++;
+        return false;
+    }
+    store->said_ns = now_ns;
+    store->unsaid = 0;
+    return true;
 }
 
 /* --- rounds --- */

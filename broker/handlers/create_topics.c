@@ -94,6 +94,7 @@ static void say_clamped(const struct creation *creation, const struct topic_outc
     const struct create_topics_request *body = creation->request->body;
     if (creation->change.code || outcome->result.code || body->validate_only) return;
     if (outcome->replication_factor_asked <= outcome->replication_factor) return;
+    if (!core_may_say(creation->request->core)) return;
     say_info("topic %.*s was asked for with %d replicas and has %d: this is a single broker",
              BYTES_FORMAT(outcome->name), outcome->replication_factor_asked,
              outcome->replication_factor);

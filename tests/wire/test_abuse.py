@@ -144,3 +144,23 @@ def test_a_fetch_of_nothing_but_duplicates():
                 assert client.is_closed() and seems in broker.said()
                 client = broker.connect()
         assert peak_mib(broker) - before < GROWTH_MIB
+
+
+def test_lines_that_a_peer_can_cause_are_few():
+    with Broker(ephemeral=True) as broker, broker.connect() as client:
+        client.create("t")
+        pid = client.producer_id()
+        for i in range(100):
+            raw = records.batch([b"%d" % i], producer=pid, epoch=0, sequence=0)
+            assert client.produce("t", raw)["error_code"] == 0
+        for i in range(100):
+            answer = client.call("CreateTopics", 5, timeout_ms=1000, topics=[
+                {"name": f"n{i}", "num_partitions": 1, "replication_factor": 3}])
+            assert answer["topics"][0]["error_code"] == 0
+        for _ in range(100):
+            with broker.connect(greet=False) as stranger:
+                stranger.write(b"GET / HTTP/1.1\r\n\r\n")
+                assert stranger.is_closed()
+        said = broker.said()
+        assert said.count("with other contents") == 1
+        assert len(said.splitlines()) < 30, said
