@@ -11,9 +11,9 @@ void lines_init(struct lines *lines, int fd) { *lines = (struct lines){.fd = fd}
 void lines_deinit(struct lines *lines) { byte_buffer_deinit(&lines->buffer); }
 
 static bool take_line(struct lines *lines, struct bytes *line) {
-    const uint8_t *from = lines->buffer.at + lines->scanned;
     size_t left = lines->buffer.len - lines->scanned;
-    const uint8_t *newline = left ? memchr(from, '\n', left) : NULL;
+    if (left == 0) return false; /* nor is there a buffer at first */
+    const uint8_t *newline = memchr(lines->buffer.at + lines->scanned, '\n', left);
     lines->scanned = lines->buffer.len;
     if (!newline) return false;
     size_t end = (size_t)(newline - lines->buffer.at);
