@@ -143,10 +143,20 @@ static void connection_hurry(struct connection *connection) {
 
 /* --- frames --- */
 
-static uint32_t frame_limit(const struct connection *connection) {
+static bool is_served(struct bytes prefix) {
+    int16_t key = load_i16(prefix.at + FRAME_LENGTH_SIZE);
+    const struct api *api = api_find(key);
+    return api && handler_find(key) &&
+           api_has_version(api, load_i16(prefix.at + FRAME_LENGTH_SIZE + 2));
+}
+
+/* Clients that are told what the broker can do begin with any request, of any size; what is not
+ * served is read only to be refused. */
+static uint32_t frame_limit(const struct connection *connection, struct bytes prefix) {
     const struct core *core = connection->core;
     int64_t limit = core->options->frame_bytes_max;
-    if (!connection->greeted && core->options->frame_bytes_max_unauthenticated < limit)
+    bool is_strange = prefix.len == FRAME_PREFIX_SIZE && !is_served(prefix);
+    if (is_strange && core->options->frame_bytes_max_unauthenticated < limit)
         limit = core->options->frame_bytes_max_unauthenticated;
     return (uint32_t)limit;
 }
@@ -204,7 +214,7 @@ static bool connection_take_prefix(struct connection *connection, struct bytes *
     struct bytes known = bytes_make(connection->prefix, connection->prefix_len);
     struct frame_prefix prefix;
     struct error error;
-    switch (frame_peek(known, frame_limit(connection), &prefix, &error)) {
+    switch (frame_peek(known, frame_limit(connection, known), &prefix, &error)) {
         case FRAME_PARTIAL: return false;
         case FRAME_BAD: connection_abort(connection, error.text); return false;
         case FRAME_READY: break;
@@ -215,7 +225,6 @@ static bool connection_take_prefix(struct connection *connection, struct bytes *
 static void connection_complete_frame(struct connection *connection) {
     struct request *request = connection->arriving;
     connection->arriving = NULL;
-    if (load_i16(request->frame) == API_API_VERSIONS) connection->greeted = true;
     connection_queue(connection, request);
 }
 

@@ -49,7 +49,6 @@ struct connection {
     struct ticket *ticket;
     int fd;
     enum connection_state state;
-    bool greeted; /* has sent ApiVersions: larger frames are read */
 
     /* Reading */
     struct io_op receive;

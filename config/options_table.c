@@ -107,8 +107,8 @@ const struct option_row option_rows[] = {
     {"frame-bytes-max-unauthenticated", OPTION_SIZE, OPTION_GROUP_LISTENING,
      FIELD(frame_bytes_max_unauthenticated), .value = "64KiB", BETWEEN(1 * KIB, 1 * GIB),
      .reloadable = true,
-     .doc = "Largest request before the first ApiVersions request or, where a listener asks for "
-            "it, before authentication."},
+     .doc = "Largest request of an API or version that is not served here, and of any where a "
+            "listener asks for authentication and it is still to come."},
 
     {"auto-create-topics", OPTION_BOOL, OPTION_GROUP_TOPICS, FIELD(auto_create_topics),
      .value = "true", .reloadable = true, KAFKA("auto.create.topics.enable", CONFIG_BOOLEAN),

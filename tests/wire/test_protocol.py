@@ -191,15 +191,17 @@ def test_frames_in_pieces_and_in_one():
             client.receive()
 
 
-def test_a_large_frame_before_api_versions_closes():
+def test_large_frames_need_no_api_versions_but_an_api():
+    """Clients that are told the broker's version open a connection and produce."""
     big = {"topics": [{"name": "x" * 200} for _ in range(400)], "allow_auto_topic_creation": False}
     with Broker(ephemeral=True) as broker:
         with broker.connect(greet=False) as client:
-            client.send("Metadata", 4, **big)
-            assert client.is_closed()
-        with broker.connect(greet=False) as client:
-            client.call("ApiVersions", 0)
             assert len(client.call("Metadata", 4, **big)["topics"]) == 1
+        for key, version in ((3, 99), (999, 0), (4, 0)):
+            with broker.connect() as client:
+                client.write(struct.pack(">ihhih", 70000, key, version, 1, -1))
+                assert client.is_closed()
+        assert broker.said().count("the frame declares 70000 bytes") == 3
 
 
 def test_an_early_end_of_stream_is_answered():
