@@ -204,6 +204,7 @@ static void checkpoint_free(struct checkpoint *checkpoint) {
         byte_buffer_deinit(&checkpoint->captured[at].bytes);
     for (size_t at = 0; at < checkpoint->file_count; at++)
         segment_file_release(checkpoint->files[at]);
+    segment_handles_trim(&checkpoint->store->handles);
     targets_clear(checkpoint);
     free(checkpoint->captured);
     free(checkpoint->files);

@@ -232,13 +232,13 @@ static void cold_keep(struct cold_read *cold) {
         cold->partition->dead ? NULL : partition_segment(cold->partition, cold->identity.segment);
     if (cold->opened && segment) {
         if (!segment->file) {
-            segment->file = new_zero(struct segment_file);
-            segment->file->references = 1;
+            segment->file = segment_file_new();
         }
         if (!segment->file->read) {
             segment->file->read = cold->opened;
             cold->opened = NULL;
         }
+        segment_file_used(segment->file, &cold->partition->store->handles);
     }
     if (cold->index.count && segment && !segment->index_whole) {
         struct index *mine = segment->index;
@@ -376,7 +376,10 @@ static bool cold_start(struct partition *partition, struct read *read, struct se
                                .bytes_max = bytes_max,
                                .minimum_one = read->minimum_one,
                                .tries = tries};
-    if (cold->file) segment_file_pin(cold->file);
+    if (cold->file) {
+        segment_file_pin(cold->file);
+        segment_file_used(cold->file, &partition->store->handles);
+    }
     partition_pin(partition);
     partition->store->flows++;
     ring_work(partition->store->ring, &cold->work);

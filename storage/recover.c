@@ -179,8 +179,7 @@ static bool log_copy(struct partition *partition, struct data_directory *directo
             return error_set(error, -result, "cannot read segment %u of the catalog: %s",
                              segment->number, strerror(-result));
         if (!segment->file) {
-            segment->file = new_zero(struct segment_file);
-            segment->file->references = 1;
+            segment->file = segment_file_new();
         }
         segment->file->read = read;
     }

@@ -15,6 +15,7 @@ enum {
     TRAILER_BYTES = 48,
     TRAILER_MAGIC = 0x4d525346 /* "MRSF" */,
     FOOTER_MAX = 256 << 20,
+    WALK_WINDOW = 64 << 10,
 };
 
 static void header_encode(const struct segment_identity *identity, uint8_t block[DISK_BLOCK]) {
@@ -36,18 +37,29 @@ static bool header_is_ours(const uint8_t *found, const struct segment_identity *
     return same;
 }
 
+/* The first block as found, then as it shall be. 1 = it was ours already. */
+static int segment_write_header(struct file *file, const struct segment_identity *identity) {
+    uint8_t *block = memory_aligned(DISK_BLOCK, DISK_BLOCK);
+    int64_t got = file_read_at(file, block, DISK_BLOCK, 0);
+    int result = got < 0 ? (int)got : got == DISK_BLOCK && header_is_ours(block, identity);
+    if (result == 0) {
+        header_encode(identity, block);
+        result = file_write_at(file, block, DISK_BLOCK, 0);
+    }
+    free(block);
+    return result;
+}
+
 static int segment_prepare(struct segment_file *file, struct disk *disk,
                            const struct segment_identity *identity, uint64_t size) {
     int64_t existing = file_size(file->write);
     if (existing < 0) return (int)existing;
-    if ((uint64_t)existing > size) size = (uint64_t)existing;
-    int result = file_allocate(file->write, size);
+    bool large = (uint64_t)existing >= size;
+    file->allocated = large ? round_down((uint64_t)existing, DISK_BLOCK) : size;
+    int result = large ? 0 : file_allocate(file->write, size);
     if (result < 0) return result;
-    file->allocated = size;
-    uint8_t *block = memory_aligned(DISK_BLOCK, DISK_BLOCK);
-    header_encode(identity, block);
-    result = file_write_at(file->write, block, DISK_BLOCK, 0);
-    free(block);
+    result = segment_write_header(file->write, identity);
+    if (result > 0) return large ? 0 : file_sync(file->write);
     if (result == 0) result = file_sync(file->write);
     return result < 0 ? result : disk_sync_directory(disk, LAYOUT_SEGMENTS);
 }
@@ -59,9 +71,8 @@ int segment_create(struct disk *disk, const struct segment_identity *identity, u
     struct file *file = NULL;
     int result = file_open(disk, path, FILE_READ | FILE_WRITE | FILE_CREATE | FILE_DIRECT, &file);
     if (result < 0) return result;
-    struct segment_file *segment = new_zero(struct segment_file);
+    struct segment_file *segment = segment_file_new();
     segment->write = file;
-    segment->references = 1;
     result = segment_prepare(segment, disk, identity, round_up(size, DISK_BLOCK));
     if (result == 0)
         *out = segment;
@@ -90,13 +101,60 @@ int segment_open_read(struct disk *disk, const struct segment_identity *identity
     return got < 0 ? (int)got : -EBADMSG;
 }
 
+/* --- handles --- */
+
+struct segment_file *segment_file_new(void) {
+    struct segment_file *file = new_zero(struct segment_file);
+    file->references = 1;
+    list_init(&file->used);
+    return file;
+}
+
 void segment_file_pin(struct segment_file *file) { file->references++; }
+
+static void segment_file_count(struct segment_file *file) {
+    unsigned count = (file->write != NULL) + (file->read != NULL);
+    if (!file->handles) return;
+    file->handles->open += count - file->counted;
+    file->counted = count;
+    if (count == 0) list_remove(&file->used);
+}
+
+void segment_file_close_write(struct segment_file *file) {
+    if (file->references > 1) return; /* a sync may be under way */
+    file_close(file->write);
+    file->write = NULL;
+    segment_file_count(file);
+}
+
+static void segment_file_close(struct segment_file *file) {
+    file_close(file->write);
+    file_close(file->read);
+    file->write = file->read = NULL;
+    segment_file_count(file);
+}
 
 void segment_file_release(struct segment_file *file) {
     if (!file || --file->references > 0) return;
-    if (file->write) file_close(file->write);
-    if (file->read) file_close(file->read);
+    segment_file_close(file);
     free(file);
+}
+
+void segment_file_used(struct segment_file *file, struct segment_handles *handles) {
+    file->handles = handles;
+    segment_file_count(file);
+    list_remove(&file->used);
+    if (file->counted) list_append(&handles->used, &file->used);
+    segment_handles_trim(handles);
+}
+
+void segment_handles_trim(struct segment_handles *handles) {
+    if (handles->open <= handles->open_max) return;
+    list_each(node, &handles->used) {
+        struct segment_file *file = list_entry(node, struct segment_file, used);
+        if (file->references == 1 && !file->unsynced) segment_file_close(file);
+        if (handles->open <= handles->open_max) return;
+    }
 }
 
 uint8_t *segment_footer(const struct segment *segment, uint64_t *position, size_t *size) {
@@ -139,22 +197,47 @@ static bool footer_load(struct file *file, const struct segment *segment, struct
     return loaded;
 }
 
-int segment_load_index(struct file *file, const struct segment *segment, struct index *index) {
-    *index = (struct index){0};
-    if (footer_load(file, segment, index)) return 0;
-    int64_t timestamp_before = -1;
-    uint8_t bytes[BATCH_HEADER_SIZE];
-    for (uint64_t at = SEGMENT_START; at + BATCH_HEADER_SIZE <= segment->end;) {
-        int64_t got = file_read_at(file, bytes, sizeof bytes, at);
+/* Header after header, read in pieces. */
+struct walk {
+    struct file *file;
+    uint64_t end, at; /* the window holds [at, at + len) */
+    size_t len;
+    uint8_t *window;
+};
+
+static int walk_header(struct walk *walk, uint64_t position, struct batch_header *header) {
+    bool inside = position >= walk->at && position + BATCH_HEADER_SIZE <= walk->at + walk->len;
+    if (!inside) {
+        size_t len = walk->end - position < WALK_WINDOW ? walk->end - position : WALK_WINDOW;
+        int64_t got = file_read_at(walk->file, walk->window, len, position);
         if (got < 0) return (int)got;
+        walk->at = position;
+        walk->len = (size_t)got;
+    }
+    size_t skip = position - walk->at;
+    struct bytes rest = bytes_make(walk->window + skip, walk->len - skip);
+    return batch_header_read(rest, header) ? 0 : -EBADMSG;
+}
+
+static int walk_batches(struct walk *walk, struct index *index) {
+    int64_t timestamp_before = -1;
+    for (uint64_t at = SEGMENT_START; at + BATCH_HEADER_SIZE <= walk->end;) {
         struct batch_header header;
-        if (got != sizeof bytes || !batch_header_read(bytes_make(bytes, sizeof bytes), &header)) {
-            index_deinit(index);
-            return -EBADMSG;
-        }
+        int result = walk_header(walk, at, &header);
+        if (result < 0) return result;
         index_add(index, header.base_offset, at, timestamp_before);
         if (header.max_timestamp > timestamp_before) timestamp_before = header.max_timestamp;
         at += batch_size(&header);
     }
     return 0;
+}
+
+int segment_load_index(struct file *file, const struct segment *segment, struct index *index) {
+    *index = (struct index){0};
+    if (footer_load(file, segment, index)) return 0;
+    struct walk walk = {.file = file, .end = segment->end, .window = memory_new(WALK_WINDOW)};
+    int result = walk_batches(&walk, index);
+    free(walk.window);
+    if (result < 0) index_deinit(index);
+    return result;
 }

@@ -14,6 +14,7 @@
  * settled end that nothing refers to; they are written again. */
 #pragma once
 
+#include "base/list.h"
 #include "base/uuid.h"
 #include "io/file.h"
 #include "storage/index.h"
@@ -25,13 +26,24 @@ enum {
     SEGMENT_STEP_MAX = 64 << 20,
 };
 
-/* Shared by the owner and by cold reads on workers. */
+/* The open handles of a core's segment files, the least recently used first: bounded, because a
+ * process has few descriptors and a broker many segments. */
+struct segment_handles {
+    struct list used;
+    unsigned open, open_max;
+};
+
+/* Shared by the owner and by writes and cold reads on their way, which pin it. Handles that nobody
+ * pins may be closed and are opened again when needed. */
 struct segment_file {
-    struct file *write; /* direct */
+    struct file *write; /* direct; NULL once sealed, or while not needed */
     struct file *read;  /* buffered; NULL until first used */
     uint64_t allocated;
-    uint32_t references; /* touched on the core's thread only */
-    bool unsynced;       /* written since the last sync */
+    uint32_t references;             /* touched on the core's thread only */
+    bool unsynced;                   /* written since the last sync */
+    struct segment_handles *handles; /* that count it; NULL: none */
+    struct list used;
+    unsigned counted;
 };
 
 struct segment {
@@ -54,7 +66,7 @@ struct segment_identity {
 };
 
 /* Blocking (worker or start-up): creates or opens for writing with at least `size` allocated;
- * header durable, directory synced. */
+ * header durable, directory synced. A file that has our header is taken as it is. */
 int segment_create(struct disk *disk, const struct segment_identity *identity, uint64_t size,
                    struct segment_file **file);
 /* Blocking: allocates more. */
@@ -62,8 +74,16 @@ int segment_extend(struct segment_file *file, uint64_t size);
 /* Blocking: opens for reading, after checking the header. -EBADMSG when it is another's. */
 int segment_open_read(struct disk *disk, const struct segment_identity *identity,
                       struct file **file);
+/* Without handles, one reference. */
+struct segment_file *segment_file_new(void);
 void segment_file_pin(struct segment_file *file);
 void segment_file_release(struct segment_file *file);
+/* Nothing is written there any more: closes that handle unless somebody pins the file. */
+void segment_file_close_write(struct segment_file *file);
+/* It is in use, or was opened: counts its handles, and closes those of others beyond the limit. */
+void segment_file_used(struct segment_file *file, struct segment_handles *handles);
+/* Closes what nobody pins and needs no sync, oldest first, while too many are open. */
+void segment_handles_trim(struct segment_handles *handles);
 
 /* The footer for a segment whose batches end at `end`: heap memory aligned for direct writes, its
  * place and size. */

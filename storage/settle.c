@@ -6,6 +6,8 @@
 #include "base/memory.h"
 #include "storage/fail_stop.h"
 #include "storage/layout.h"
+#include "storage/remove.h"
+#include "storage/seal.h"
 
 /* --- cache --- */
 
@@ -62,7 +64,11 @@ static void settled_move(struct partition *partition, struct place upto) {
     check(bytes <= store->unsettled_bytes);
     store->unsettled_bytes -= bytes;
     settle_cache(partition);
-    if (partition->settled.segment > upto.segment) partition_drop_segments(partition);
+    partition->shard->unsnapshotted = true;
+    if (partition->settled.segment == upto.segment) return;
+    partition_drop_segments(partition);
+    struct segment *done = partition_segment(partition, upto.segment);
+    if (done) seal_start(partition, done);
 }
 
 /* --- files --- */
@@ -105,6 +111,24 @@ static bool error_is_no_space(int result) {
     return result == -ENOSPC || result == -EDQUOT || result == -EMFILE || result == -ENFILE;
 }
 
+/* The file becomes the segment's, unless that is gone by now. */
+static void preparation_keep(struct preparation *job, struct segment *segment) {
+    struct store *store = job->partition->store;
+    if (job->result < 0 && job->create) return;
+    if (job->create && !segment) /* it was removed before it was made */
+        remove_segments(store, job->identity.partition, job->identity.segment, 1);
+    if (job->create && segment && !segment->file) {
+        segment->file = job->file;
+        segment_file_pin(job->file);
+    } else if (job->create && segment && !segment->file->write) {
+        segment->file->write = job->file->write; /* a cold read had opened it */
+        segment->file->allocated = job->file->allocated;
+        job->file->write = NULL;
+    }
+    if (segment) segment_file_used(segment->file, &store->handles);
+    segment_file_release(job->file);
+}
+
 static void preparation_done(struct work *work) {
     struct preparation *job = container_of(work, struct preparation, work);
     struct partition *partition = job->partition;
@@ -114,15 +138,7 @@ static void preparation_done(struct work *work) {
     store->flows--;
     if (job->result < 0 && !error_is_no_space(job->result))
         fail_stop("preparing a file in", LAYOUT_SEGMENTS, -job->result);
-    if (job->result == 0 && job->create && segment && !segment->file)
-        segment->file = job->file;
-    else if (job->result == 0 && job->create && segment && !segment->file->write) {
-        segment->file->write = job->file->write; /* a cold read had opened it */
-        segment->file->allocated = job->file->allocated;
-        job->file->write = NULL;
-        segment_file_release(job->file);
-    } else if (job->result == 0 || !job->create)
-        segment_file_release(job->file);
+    preparation_keep(job, partition->dead ? NULL : segment);
     if (job->result < 0)
         settle_later(partition);
     else
@@ -209,38 +225,16 @@ static void settle_write(struct partition *partition, struct segment *segment, u
     settle->in_flight = true;
     settle->op.done = settle_done;
     segment_file_pin(settle->file);
+    segment_file_used(settle->file, &partition->store->handles);
     partition_pin(partition);
     partition->store->flows++;
     ring_write(partition->store->ring, &settle->op, settle->file->write, settle->pieces, count,
                partition->settled.position, false);
 }
 
-/* The footer of a segment that is wholly settled. */
-static void settle_seal(struct partition *partition, struct segment *segment) {
-    segment->sealed = true;
-    if (!segment->index || !segment->index_whole || !segment->file || partition->settle.in_flight)
-        return;
-    uint64_t position;
-    size_t size;
-    struct settle *settle = &partition->settle;
-    settle->footer = segment_footer(segment, &position, &size);
-    settle->pieces = memory_new(sizeof *settle->pieces);
-    settle->pieces[0] = (struct iovec){settle->footer, size};
-    settle->upto = partition->settled;
-    settle->file = segment->file;
-    settle->in_flight = true;
-    settle->op.done = settle_done;
-    segment_file_pin(settle->file);
-    partition_pin(partition);
-    partition->store->flows++;
-    ring_write(partition->store->ring, &settle->op, settle->file->write, settle->pieces, 1,
-               position, false);
-}
-
 static void settle_release(struct settle *settle) {
     segment_file_release(settle->file);
     free(settle->pieces);
-    free(settle->footer);
     *settle = (struct settle){0};
 }
 
@@ -250,18 +244,13 @@ static void settle_done(struct io_op *op) {
     struct store *store = partition->store;
     int64_t result = op->result;
     struct place upto = settle->upto;
-    bool footer = settle->footer != NULL;
     if (result < 0 && !error_is_no_space((int)result))
         fail_stop("writing to", LAYOUT_SEGMENTS, (int)-result);
     settle->file->unsynced = true; /* now: a sync that began before this does not cover it */
     settle_release(settle);
     store->flows--;
     if (!partition->dead) {
-        uint32_t number = upto.segment;
-        if (result >= 0 && !footer) settled_move(partition, upto);
-        struct segment *segment = partition_segment(partition, number);
-        if (segment && !segment->sealed && partition->settled.segment > number)
-            settle_seal(partition, segment);
+        if (result >= 0) settled_move(partition, upto);
         if (result < 0)
             settle_later(partition);
         else
@@ -380,6 +369,7 @@ static void bypass_submit(struct bypass *bypass) {
     bypass->pieces = settle_pieces(partition, bypass->from, bypass->upto, &count);
     bypass->op.done = bypass_done;
     bypass->in_flight = true;
+    segment_file_used(bypass->file, &partition->store->handles);
     partition_pin(partition);
     partition->store->flows++;
     ring_write(partition->store->ring, &bypass->op, bypass->file->write, bypass->pieces, count,

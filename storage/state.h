@@ -56,7 +56,6 @@ struct settle {
     struct segment_file *file; /* pinned while in flight */
     struct iovec *pieces;
     struct place upto;
-    uint8_t *footer; /* of a segment being sealed, else NULL */
     bool in_flight;
 };
 
@@ -119,6 +118,8 @@ struct store {
     struct list answers;     /* appends to answer in the next round (duplicates) */
     struct list space_queue; /* appends that wait for journal space */
     struct chunk_pool chunks;
+    struct segment_handles handles;
+    uint64_t handles_ns;      /* when too many of them last asked for a checkpoint */
     struct list cached;       /* settled chunks, oldest first */
     uint64_t cached_bytes;    /* of settled chunks */
     uint64_t unsettled_bytes; /* appended and not settled, of all partitions */

@@ -17,8 +17,10 @@ enum {
     SPACE_CHECK_MS = 20,
     SAID_EVERY_S = 10,
     CHUNKS_FREE_MAX = 32 << 20,
+    HANDLES_MAX = 256,
 };
 #define IDLE_NS (1 * NS_PER_S)
+#define HANDLES_PAUSE_NS (1 * NS_PER_S)
 
 /* --- space --- */
 
@@ -117,6 +119,15 @@ static void settling_round(struct store *store) {
         settle_force(map_entry(node, struct partition, by_id));
 }
 
+/* A file that was written stays open until it is synced, which a checkpoint does. */
+static bool handles_want_checkpoint(struct store *store) {
+    uint64_t now = ring_now_ns(store->ring);
+    if (store->handles.open <= store->handles.open_max) return false;
+    if (now - store->handles_ns < HANDLES_PAUSE_NS) return false;
+    store->handles_ns = now;
+    return true;
+}
+
 /* Nothing is under way. What waits for disk space cannot be waited for: it was never answered. */
 static bool store_is_quiet(const struct store *store) {
     if (store->flows > 0 || !journal_is_quiet(&store->journal)) return false;
@@ -131,7 +142,7 @@ static void store_round(struct round_hook *hook) {
     commit_round(store);
     if (!list_is_empty(&store->space_queue)) settling_round(store);
     checkpoint_round(store);
-    if (journal_tend(&store->journal)) checkpoint_start(store);
+    if (journal_tend(&store->journal) || handles_want_checkpoint(store)) checkpoint_start(store);
     if (journal_must_say_release(&store->journal)) commit_empty(store);
     if (journal_wants_empty_block(&store->journal) && !timer_is_armed(&store->idle))
         timer_arm(store->ring, &store->idle, ring_now_ns(store->ring) + IDLE_NS);
@@ -160,6 +171,9 @@ static void retention_timer(struct timer *timer) {
 static void store_adopt_partition(struct store *store, struct partition *partition) {
     partition->store = store;
     partition->tail.pool = &store->chunks;
+    for (size_t at = 0; at < partition->segment_count; at++)
+        if (partition->segments[at].file)
+            segment_file_used(partition->segments[at].file, &store->handles);
     map_insert(&store->partitions, &partition->by_id, hash_u64(partition->definition.id));
     if (partition->durable.segment == partition->settled.segment)
         store->unsettled_bytes += partition->durable.position - partition->settled.position;
@@ -184,6 +198,7 @@ struct store *store_new(struct ring *ring, struct data_directory *directory,
     store->ring = ring;
     store->directory = directory;
     store->options = *options;
+    if (options->segment_handles_max == 0) store->options.segment_handles_max = HANDLES_MAX;
     store->core = core;
     store->core_count = core_count;
     map_init(&store->partitions);
@@ -192,6 +207,8 @@ struct store *store_new(struct ring *ring, struct data_directory *directory,
     list_init(&store->answers);
     list_init(&store->space_queue);
     list_init(&store->cached);
+    list_init(&store->handles.used);
+    store->handles.open_max = store->options.segment_handles_max;
     chunk_pool_init(&store->chunks, CHUNKS_FREE_MAX);
     store->journal.durable = commit_durable;
     store->journal.context = store;

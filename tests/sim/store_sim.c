@@ -100,9 +100,9 @@ static void mixture_draw(struct run *run) {
     mix->partitions = 1 + (unsigned)below(run, 8);
     mix->lives = 3 + (unsigned)below(run, 6);
     mix->cores = 1;
-    mix->steps_max = (unsigned)PICK(run, 50, 300, 1000, 3000);
+    mix->steps_max = (unsigned)PICK(run, 40, 120, 400, 400, 2000);
     mix->small = (unsigned)PICK(run, 1, 4, 8);
-    mix->large = (unsigned)PICK(run, 0, 0, 1, 4);
+    mix->large = (unsigned)PICK(run, 0, 0, 0, 1, 3);
     mix->idempotent = (unsigned)PICK(run, 0, 4, 8);
     mix->trim = (unsigned)PICK(run, 0, 0, 1);
     mix->read = (unsigned)PICK(run, 0, 1, 4);
@@ -700,7 +700,6 @@ static void partition_abandon(struct partition *partition) {
     if (!partition->settle.in_flight) return;
     segment_file_release(partition->settle.file);
     free(partition->settle.pieces);
-    free(partition->settle.footer);
     partition->settle.in_flight = false;
 }
 
