@@ -8,11 +8,11 @@ void admission_init(struct admission *admission, size_t total) {
 }
 
 size_t admission_limit(const struct admission *admission, enum admission_class class) {
-    return class == ADMIT_PRODUCE ? admission->total / 4 * 3 : admission->total;
+    return class == ADMIT_BULK ? admission->total / 4 * 3 : admission->total;
 }
 
 static size_t admission_used(const struct admission *admission) {
-    return admission->used[ADMIT_PRODUCE] + admission->used[ADMIT_OTHER];
+    return admission->used[ADMIT_BULK] + admission->used[ADMIT_OTHER];
 }
 
 static size_t room(size_t limit, size_t used) { return used < limit ? limit - used : 0; }
@@ -20,7 +20,7 @@ static size_t room(size_t limit, size_t used) { return used < limit ? limit - us
 static size_t admission_free(const struct admission *admission, enum admission_class class) {
     size_t all = room(admission->total, admission_used(admission));
     if (class == ADMIT_OTHER) return all;
-    size_t own = room(admission_limit(admission, class), admission->used[ADMIT_PRODUCE]);
+    size_t own = room(admission_limit(admission, class), admission->used[ADMIT_BULK]);
     return own < all ? own : all;
 }
 
@@ -39,7 +39,7 @@ void admission_queue(struct admission *admission, struct admission_wait *wait) {
 
 /* Grants from the front of each line; the other class first, because it never waits for produce. */
 static void admission_grant(struct admission *admission) {
-    static const enum admission_class order[] = {ADMIT_OTHER, ADMIT_PRODUCE};
+    static const enum admission_class order[] = {ADMIT_OTHER, ADMIT_BULK};
     for (size_t i = 0; i < array_count(order); i++) {
         for (struct list *node; (node = list_first(&admission->waiting[order[i]]));) {
             struct admission_wait *wait = list_entry(node, struct admission_wait, link);

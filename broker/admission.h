@@ -2,12 +2,13 @@
  * request will need besides, is granted; until then its socket is not read. So an admitted request
  * can always finish, and peers cannot make the broker grow.
  *
- * Two classes: Produce, and everything else. Produce may take three quarters; the last quarter is a
- * reserve for the others, so that metadata, fetches and control traffic never wait for produce.
- * Within a class, frames wait in the order of arrival.
+ * Two classes: bulk, which is Produce and every large frame, and everything else. Bulk may take
+ * three quarters; the last quarter is a reserve for the others, so that metadata, fetches and
+ * control traffic never wait for produce, nor for a large frame that was announced and does not
+ * come. Within a class, frames wait in the order of arrival.
  *
  *   0                                   3/4                total
- *   ├──────────── produce ───────────────┤
+ *   ├────────────── bulk ────────────────┤
  *   ├──────────────────────── other ───────────────────────┤
  *
  * Belongs to one core. */
@@ -18,7 +19,7 @@
 
 #include "base/list.h"
 
-enum admission_class { ADMIT_PRODUCE, ADMIT_OTHER, ADMIT_CLASSES };
+enum admission_class { ADMIT_BULK, ADMIT_OTHER, ADMIT_CLASSES };
 
 struct admission {
     size_t total;

@@ -70,16 +70,20 @@ static void connection_time(struct timer *timer) {
 
 /* --- requests --- */
 
+static bool is_produce(const struct request *request) {
+    return load_i16(request->frame) == API_PRODUCE;
+}
+
 static bool is_in_turn(const struct connection *connection, const struct request *request) {
     if (connection->in_flight == 0) return true;
-    return request->class == ADMIT_PRODUCE && connection->in_flight_other == 0;
+    return is_produce(request) && connection->in_flight_other == 0;
 }
 
 /* A peer that does not take its answers gets no more of them made; connection_forget() goes on. */
 static bool may_start(struct connection *connection, const struct request *request) {
     if (connection->unsent_bytes > UNSENT_BYTES_MAX || !is_in_turn(connection, request))
         return false;
-    return request->class == ADMIT_PRODUCE || !core_hold(connection->core, &connection->ready);
+    return is_produce(request) || !core_hold(connection->core, &connection->ready);
 }
 
 void connection_start(struct connection *connection) {
@@ -88,7 +92,7 @@ void connection_start(struct connection *connection) {
         if (!may_start(connection, request)) return;
         connection->unstarted = request->link.next;
         connection->in_flight++;
-        if (request->class != ADMIT_PRODUCE) connection->in_flight_other++;
+        if (!is_produce(request)) connection->in_flight_other++;
         request->started = true;
         request_dispatch(request);
     }
@@ -97,7 +101,7 @@ void connection_start(struct connection *connection) {
 void connection_answered(struct connection *connection, struct request *request) {
     check(request->started && request->answered && connection->in_flight > 0);
     connection->in_flight--;
-    if (request->class != ADMIT_PRODUCE) connection->in_flight_other--;
+    if (!is_produce(request)) connection->in_flight_other--;
     connection->unsent_bytes += request->budget_bytes;
     core_count_answer(connection->core, request->budget_bytes);
     core_touch(connection->core, &connection->touched);
@@ -182,7 +186,8 @@ static void connection_granted(struct admission_wait *wait) {
 
 static bool connection_ask(struct connection *connection, const struct frame_prefix *prefix) {
     struct admission *admission = &connection->core->admission;
-    enum admission_class class = prefix->api_key == API_PRODUCE ? ADMIT_PRODUCE : ADMIT_OTHER;
+    bool is_bulk = prefix->api_key == API_PRODUCE || prefix->length > LARGE_FRAME_BYTES;
+    enum admission_class class = is_bulk ? ADMIT_BULK : ADMIT_OTHER;
     size_t cost = request_cost(prefix->length);
     if (cost > admission_limit(admission, class)) {
         connection_abort(connection, "a request is larger than the memory budget (memory)");

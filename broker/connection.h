@@ -38,7 +38,8 @@ enum {
     SEND_PIECES_FEW = 8,
     SEND_BYTES = 4 << 20,
     SEND_PIECES_MAX = 1000,
-    UNSENT_BYTES_MAX = 4 << 20, /* with so much to be sent, no further request begins */
+    UNSENT_BYTES_MAX = 4 << 20,   /* with so much to be sent, no further request begins */
+    LARGE_FRAME_BYTES = 64 << 10, /* larger ones are bulk to admission */
 };
 
 struct connection {

@@ -164,3 +164,20 @@ def test_lines_that_a_peer_can_cause_are_few():
         said = broker.said()
         assert said.count("with other contents") == 1
         assert len(said.splitlines()) < 30, said
+
+
+def test_large_frames_that_do_not_come_hold_nobody_up():
+    """The whole budget, announced in a few bytes: small requests go on."""
+    with Broker("--memory", "64MiB") as broker, broker.connect() as client:
+        client.create("t")
+        silent = [broker.connect() for _ in range(30)]
+        for i, other in enumerate(silent):
+            other.write(struct.pack(">ihhi", 3 << 20, (0, 1, 3)[i % 3], 7, 1))
+        time.sleep(0.3)
+        began = time.monotonic()
+        client.call("Metadata", 9, topics=[{"name": "t"}])
+        assert client.fetch("t", 0)["error_code"] == 0
+        assert time.monotonic() - began < 5
+        for other in silent:
+            reset(other)
+        assert client.produce("t", records.batch([b"x"]))["error_code"] == 0
