@@ -1,0 +1,260 @@
+#include "storage/segment.h"
+
+#include <criterion/criterion.h>
+#include <errno.h>
+#include <ftw.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/memory.h"
+#include "protocol/batch_build.h"
+#include "storage/layout.h"
+
+enum { BATCHES = 50 };
+
+struct bench {
+    char path[64];
+    struct disk *disk;
+    struct segment_identity identity;
+    struct segment segment;
+    struct segment_file *file;
+    uint8_t *bytes;
+};
+
+static void bench_init(struct bench *bench) {
+    *bench = (struct bench){.path = "/tmp/millrace-segment-XXXXXX",
+                            .identity = {.partition = 3, .segment = 5, .base_offset = 100}};
+    cr_assert(mkdtemp(bench->path));
+    struct error error;
+    bench->disk = disk_open(bench->path, true, &error);
+    uuid_make(&bench->identity.cluster_id);
+    cr_assert_eq(disk_make_directory(bench->disk, LAYOUT_SEGMENTS), 0);
+}
+
+static int remove_entry(const char *path, const struct stat *status, int type, struct FTW *ftw) {
+    (void)status, (void)type, (void)ftw;
+    return remove(path);
+}
+
+static void bench_deinit(struct bench *bench) {
+    segment_file_release(bench->file);
+    if (bench->segment.index) index_deinit(bench->segment.index);
+    free(bench->segment.index);
+    free(bench->bytes);
+    disk_close(bench->disk);
+    nftw(bench->path, remove_entry, 8, FTW_DEPTH | FTW_PHYS);
+}
+
+static void segment_place(struct bench *bench, struct bytes batch) {
+    struct segment *segment = &bench->segment;
+    struct batch_header header;
+    cr_assert(batch_header_read(batch, &header));
+    index_add(segment->index, header.base_offset, segment->end, segment->timestamp_max);
+    if (header.max_timestamp > segment->timestamp_max)
+        segment->timestamp_max = header.max_timestamp;
+    memcpy(bench->bytes + segment->end, batch.at, batch.len);
+    segment->end += batch.len;
+    segment->next_offset = batch_last_offset(&header) + 1;
+}
+
+/* A file with BATCHES batches of rising sizes, timestamps up and down. */
+static void bench_fill(struct bench *bench) {
+    struct segment *segment = &bench->segment;
+    *segment = (struct segment){.number = 5,
+                                .base_offset = 100,
+                                .next_offset = 100,
+                                .end = SEGMENT_START,
+                                .timestamp_max = -1,
+                                .index = new_zero(struct index),
+                                .index_whole = true};
+    cr_assert_eq(segment_create(bench->disk, &bench->identity, 1 << 20, &bench->file), 0);
+    bench->bytes = memory_aligned(DISK_BLOCK, 1 << 20);
+    memset(bench->bytes, 0, 1 << 20);
+    uint8_t value[3000] = {0};
+    for (int at = 0; at < BATCHES; at++) {
+        struct batch_build build;
+        struct byte_buffer out = {0};
+        struct error error;
+        batch_build_init(&build);
+        batch_build_add(&build, at % 7 * 1000 + at, BYTES_NULL, bytes_make(value, at * 60u), NULL,
+                        0);
+        cr_assert(batch_build_finish(&build, CODEC_NONE, &out, &error));
+        batch_patch(out.at, segment->next_offset, 0);
+        segment_place(bench, byte_buffer_bytes(&out));
+        byte_buffer_deinit(&out);
+        batch_build_deinit(&build);
+    }
+    uint64_t end = round_up(segment->end, DISK_BLOCK);
+    cr_assert_eq(file_write_at(bench->file->write, bench->bytes + SEGMENT_START,
+                               end - SEGMENT_START, SEGMENT_START),
+                 0);
+}
+
+/* As a worker seals it. */
+static void bench_seal(struct bench *bench) {
+    uint64_t position;
+    size_t size;
+    uint8_t *footer = segment_footer(&bench->segment, &position, &size);
+    cr_assert_eq(position % DISK_BLOCK, 0);
+    cr_assert_eq(size % DISK_BLOCK, 0);
+    cr_assert_eq(file_write_at(bench->file->write, footer, size, position), 0);
+    cr_assert_eq(file_truncate(bench->file->write, position + size), 0);
+    free(footer);
+}
+
+static struct file *bench_read(struct bench *bench) {
+    struct file *file = NULL;
+    cr_assert_eq(segment_open_read(bench->disk, &bench->identity, &file), 0);
+    return file;
+}
+
+static void expect_index(struct bench *bench) {
+    struct file *file = bench_read(bench);
+    struct index index;
+    cr_assert_eq(segment_load_index(file, &bench->segment, &index), 0);
+    cr_assert_eq(index.count, bench->segment.index->count);
+    cr_assert_eq(
+        memcmp(index.entries, bench->segment.index->entries, index.count * sizeof *index.entries),
+        0);
+    index_deinit(&index);
+    file_close(file);
+}
+
+Test(segment, the_index_is_rebuilt_without_a_footer) {
+    struct bench bench;
+    bench_init(&bench);
+    bench_fill(&bench);
+    expect_index(&bench);
+    bench_deinit(&bench);
+}
+
+Test(segment, the_footer_gives_the_index) {
+    struct bench bench;
+    bench_init(&bench);
+    bench_fill(&bench);
+    bench_seal(&bench);
+    /* Only the footer can know it now: the first batch's header is gone. */
+    uint8_t *zeros = memory_aligned(DISK_BLOCK, DISK_BLOCK);
+    memset(zeros, 0, DISK_BLOCK);
+    cr_assert_eq(file_write_at(bench.file->write, zeros, DISK_BLOCK, SEGMENT_START), 0);
+    free(zeros);
+    expect_index(&bench);
+    bench_deinit(&bench);
+}
+
+/* A footer in doubt is as good as none: each flipped byte, and a footer of another extent. */
+Test(segment, a_footer_in_doubt_is_dropped) {
+    struct bench bench;
+    bench_init(&bench);
+    bench_fill(&bench);
+    bench_seal(&bench);
+    uint64_t position = round_up(bench.segment.end, DISK_BLOCK);
+    uint64_t size = (uint64_t)file_size(bench.file->write);
+    uint8_t *footer = memory_aligned(DISK_BLOCK, size - position);
+    cr_assert_eq(file_read_at(bench.file->write, footer, size - position, position),
+                 (int64_t)(size - position));
+    for (uint64_t at = 0; at < size - position;
+         at += at < 64 || at > size - position - 64 ? 1 : 97) {
+        footer[at] ^= 0x40;
+        file_write_at(bench.file->write, footer, size - position, position);
+        expect_index(&bench);
+        footer[at] ^= 0x40;
+    }
+    free(footer);
+    bench_deinit(&bench);
+}
+
+Test(segment, a_walk_that_meets_damage_says_so) {
+    struct bench bench;
+    bench_init(&bench);
+    bench_fill(&bench);
+    bench.bytes[SEGMENT_START + 16] = 9; /* the first batch's magic */
+    file_write_at(bench.file->write, bench.bytes + SEGMENT_START, DISK_BLOCK, SEGMENT_START);
+    struct file *file = bench_read(&bench);
+    struct index index;
+    cr_assert_eq(segment_load_index(file, &bench.segment, &index), -EBADMSG);
+    file_close(file);
+    bench_deinit(&bench);
+}
+
+Test(segment, a_file_of_another_is_refused) {
+    struct bench bench;
+    bench_init(&bench);
+    bench_fill(&bench);
+    for (int what = 0; what < 3; what++) {
+        struct segment_identity other = bench.identity;
+        if (what == 0) other.base_offset++;
+        if (what == 1) other.cluster_id.raw[3] ^= 1;
+        char from[LAYOUT_PATH_SIZE], to[LAYOUT_PATH_SIZE];
+        if (what == 2) { /* renamed */
+            other.partition++;
+            layout_segment(from, bench.identity.partition, bench.identity.segment);
+            layout_segment(to, other.partition, other.segment);
+            cr_assert_eq(disk_rename(bench.disk, from, to), 0);
+        }
+        struct file *file;
+        cr_assert_eq(segment_open_read(bench.disk, &other, &file), -EBADMSG);
+    }
+    bench_deinit(&bench);
+}
+
+Test(segment, opened_again_it_keeps_its_bytes_and_grows) {
+    struct bench bench;
+    bench_init(&bench);
+    bench_fill(&bench);
+    segment_file_release(bench.file);
+    cr_assert_eq(segment_create(bench.disk, &bench.identity, 100000, &bench.file), 0);
+    cr_assert_eq(bench.file->allocated, 1 << 20);
+    segment_file_release(bench.file);
+    cr_assert_eq(segment_create(bench.disk, &bench.identity, 3 << 20, &bench.file), 0);
+    cr_assert_eq(bench.file->allocated, 3 << 20);
+    cr_assert_eq(segment_extend(bench.file, 4 << 20), 0);
+    cr_assert_eq(file_size(bench.file->write), 4 << 20);
+    expect_index(&bench);
+    bench_deinit(&bench);
+}
+
+/* A crash between the creation of the file and its header leaves one without. */
+Test(segment, a_file_without_header_gets_one) {
+    struct bench bench;
+    bench_init(&bench);
+    char path[LAYOUT_PATH_SIZE];
+    layout_segment(path, bench.identity.partition, bench.identity.segment);
+    struct file *file;
+    cr_assert_eq(file_open(bench.disk, path, FILE_WRITE | FILE_CREATE, &file), 0);
+    file_close(file);
+    cr_assert_eq(segment_open_read(bench.disk, &bench.identity, &file), -EBADMSG);
+    cr_assert_eq(segment_create(bench.disk, &bench.identity, 1 << 20, &bench.file), 0);
+    file_close(bench_read(&bench));
+    bench_deinit(&bench);
+}
+
+Test(segment, handles_are_bounded) {
+    struct bench bench;
+    bench_init(&bench);
+    struct segment_handles handles = {.open_max = 4};
+    list_init(&handles.used);
+    struct segment_file *files[10];
+    for (uint32_t at = 0; at < 10; at++) {
+        struct segment_identity identity = {.partition = at};
+        cr_assert_eq(segment_create(bench.disk, &identity, 1 << 20, &files[at]), 0);
+        files[at]->unsynced = at == 1;
+        if (at == 2) segment_file_pin(files[at]);
+        segment_file_used(files[at], &handles);
+    }
+    cr_assert_eq(handles.open, 4);
+    cr_assert(files[1]->write, "what must be synced stays open");
+    cr_assert(files[2]->write, "what is pinned stays open");
+    cr_assert_null(files[0]->write);
+    cr_assert(files[9]->write);
+    segment_file_used(files[8], &handles); /* now 9 is the older one */
+    handles.open_max = 3;
+    segment_handles_trim(&handles);
+    cr_assert(files[8]->write && !files[9]->write);
+    segment_file_release(files[2]);
+    for (int at = 0; at < 10; at++) segment_file_release(files[at]);
+    cr_assert_eq(handles.open, 0);
+    cr_assert(list_is_empty(&handles.used));
+    bench_deinit(&bench);
+}
