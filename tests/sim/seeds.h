@@ -13,7 +13,8 @@
 /* One simulation: aborts or fails through seed_expect(); answers a digest of all that it saw. */
 typedef uint64_t simulation(uint64_t seed);
 
-/* Asserts (criterion) that no seed fails. `name` is suite/test. */
+/* Asserts (criterion) that no seed fails; twice as many without sanitizers. `name` is
+ * suite/test. */
 void seeds_run(const char *name, uint64_t count, simulation *run);
 /* Asserts that these seeds run the same way twice. */
 void seeds_repeat(const char *name, uint64_t count, simulation *run);

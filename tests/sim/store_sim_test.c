@@ -4,10 +4,10 @@
 
 #include "tests/sim/seeds.h"
 
-Test(store_sim, crashes, .timeout = 600) { seeds_run("store_sim/crashes", 200, store_sim); }
-Test(store_sim, faults, .timeout = 600) { seeds_run("store_sim/faults", 200, store_sim_faults); }
-Test(store_sim, cores, .timeout = 600) { seeds_run("store_sim/cores", 60, store_sim_cores); }
+Test(store_sim, crashes, .timeout = 600) { seeds_run("store_sim/crashes", 40, store_sim); }
+Test(store_sim, faults, .timeout = 600) { seeds_run("store_sim/faults", 40, store_sim_faults); }
+Test(store_sim, cores, .timeout = 600) { seeds_run("store_sim/cores", 20, store_sim_cores); }
 Test(store_sim, a_seed_repeats) {
-    seeds_repeat("store_sim/crashes", 8, store_sim);
-    seeds_repeat("store_sim/faults", 8, store_sim_faults);
+    seeds_repeat("store_sim/crashes", 3, store_sim);
+    seeds_repeat("store_sim/faults", 3, store_sim_faults);
 }
