@@ -9,11 +9,14 @@
 #include "broker/handlers/admin.h"
 #include "broker/handlers/handlers.h"
 
+enum { AUTO_CREATE_MAX = 1000 }; /* in one request; clients ask again for the rest */
+
 struct metadata {
     struct request *request;
     struct metadata_response *response;
     struct auto_create create;
     bool created; /* the change is over */
+    int32_t next; /* of its names, which are in the request's order: the first not answered */
 };
 
 /* --- a topic --- */
@@ -71,22 +74,29 @@ static const struct catalog_topic *find_topic(
                             : catalog_find_topic(catalog, wanted->name);
 }
 
+/* What became of the name when it was to be created; NULL when it was not. Asked once for every
+ * name, in the request's order. */
+static const struct change_result *creation_of(struct metadata *state, struct bytes name) {
+    if (!state->created || state->next == state->create.count) return NULL;
+    if (state->create.names[state->next].at != name.at) return NULL;
+    return &state->create.results[state->next++];
+}
+
 /* What the change said of the name, or why there was none. */
-static enum error_code missing_code(struct metadata *state, struct bytes name) {
+static enum error_code missing_code(struct metadata *state, struct bytes name,
+                                    const struct change_result *creation) {
     struct error error;
     if (!catalog_name_is_valid(name, &error)) return ERROR_INVALID_TOPIC_EXCEPTION;
-    for (int32_t i = 0; state->created && i < state->create.count; i++) {
-        if (!bytes_equal(state->create.names[i], name)) continue;
-        struct change_result result = admin_result(&state->create.change, state->create.results[i]);
-        return result.code ? result.code : ERROR_LEADER_NOT_AVAILABLE;
-    }
-    return ERROR_UNKNOWN_TOPIC_OR_PARTITION;
+    if (!creation) return ERROR_UNKNOWN_TOPIC_OR_PARTITION;
+    struct change_result result = admin_result(&state->create.change, *creation);
+    return result.code ? result.code : ERROR_LEADER_NOT_AVAILABLE;
 }
 
 static void fill_wanted(struct metadata *state,
                         const struct metadata_request_metadata_request_topic *wanted,
                         struct metadata_response_metadata_response_topic *to) {
     const struct catalog_topic *topic = find_topic(state->request, wanted);
+    const struct change_result *creation = creation_of(state, wanted->name);
     to->topic_authorized_operations = OPERATIONS_NOT_ASKED;
     if (is_by_id(wanted) && state->request->version < 12) {
         to->error_code = ERROR_INVALID_REQUEST;
@@ -97,7 +107,7 @@ static void fill_wanted(struct metadata *state,
         to->error_code = ERROR_UNKNOWN_TOPIC_ID;
         to->topic_id = wanted->topic_id;
     } else {
-        to->error_code = (int16_t)missing_code(state, wanted->name);
+        to->error_code = (int16_t)missing_code(state, wanted->name, creation);
         to->name = wanted->name;
     }
 }
@@ -177,7 +187,7 @@ static void answer(struct metadata *state) {
 
 /* --- auto-creation --- */
 
-/* Collects the valid names that are not there, each once. */
+/* Collects the valid names that are not there, each once and in order. */
 static void collect_missing(struct metadata *state, const struct metadata_request *body) {
     struct request *request = state->request;
     struct bytes *names = arena_array(&request->arena, struct bytes, (size_t)body->topics_count);
@@ -185,7 +195,7 @@ static void collect_missing(struct metadata *state, const struct metadata_reques
     struct map map;
     struct error error;
     map_init(&map);
-    for (int32_t i = 0; i < body->topics_count; i++) {
+    for (int32_t i = 0; i < body->topics_count && state->create.count < AUTO_CREATE_MAX; i++) {
         seen[i].wanted = &body->topics[i];
         if (is_by_id(&body->topics[i]) || find_topic(request, &body->topics[i]) ||
             !catalog_name_is_valid(body->topics[i].name, &error) || !see(&map, &seen[i]))

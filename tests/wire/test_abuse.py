@@ -6,6 +6,7 @@ import struct
 import threading
 import time
 
+import codec
 import records
 from broker import ERRORS, Broker, Closed
 
@@ -181,3 +182,21 @@ def test_large_frames_that_do_not_come_hold_nobody_up():
         for other in silent:
             reset(other)
         assert client.produce("t", records.batch([b"x"]))["error_code"] == 0
+
+
+def test_names_by_the_hundred_thousand():
+    """Nothing here may take the square of a count: other clients are waiting."""
+    with Broker("--memory", "512MiB", ephemeral=True) as broker, broker.connect() as client:
+        names = b"".join(struct.pack(">h", 6) + b"%06d" % i for i in range(200000))
+        began = time.monotonic()
+        body = struct.pack(">hhih", 3, 4, 1, -1) + struct.pack(">i", 200000) + names + b"\1"
+        client.write(struct.pack(">i", len(body)) + body)
+        _, answer = codec.decode_response("Metadata", 4, client.read_frame())
+        assert time.monotonic() - began < 15
+        assert [topic["name"] for topic in answer["topics"]] == [f"{i:06}" for i in range(200000)]
+        codes = [topic["error_code"] for topic in answer["topics"]]
+        assert codes == [0] * 1000 + [ERRORS["UNKNOWN_TOPIC_OR_PARTITION"]] * 199000
+        more = client.call("Metadata", 4, topics=[{"name": f"{i:06}"} for i in (5, 2000, 2000, 999)],
+                           allow_auto_topic_creation=True)
+        assert [(topic["name"], topic["error_code"]) for topic in more["topics"]] == [
+            ("000005", 0), ("002000", 0), ("000999", 0)]
