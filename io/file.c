@@ -46,9 +46,13 @@ int disk_remove_directory(struct disk *disk, const char *path) {
     return disk->calls->remove_directory(disk, path);
 }
 
+/* After a failed sync nobody knows what is on the disk, and the next one may say that all is well
+ * (fsyncgate): it is never a matter of space alone. */
+static int sync_error(int result) { return result == -ENOSPC || result == -EDQUOT ? -EIO : result; }
+
 int disk_sync_directory(struct disk *disk, const char *path) {
     check(path_is_inside(path));
-    return disk->calls->sync_directory(disk, path);
+    return sync_error(disk->calls->sync_directory(disk, path));
 }
 
 int disk_rename(struct disk *disk, const char *from, const char *to) {
@@ -94,7 +98,7 @@ int file_write_at(struct file *file, const void *at, size_t len, uint64_t positi
     return file->calls->write_at(file, at, len, position);
 }
 
-int file_sync(struct file *file) { return file->calls->sync(file); }
+int file_sync(struct file *file) { return sync_error(file->calls->sync(file)); }
 int file_allocate(struct file *file, uint64_t size) { return file->calls->allocate(file, size); }
 int file_truncate(struct file *file, uint64_t size) { return file->calls->truncate(file, size); }
 int file_lock(struct file *file) { return file->calls->lock(file); }

@@ -50,7 +50,8 @@ int64_t file_read_at(struct file *file, void *at, size_t len, uint64_t position)
 /* As file_read_at, but answers -EAGAIN instead of waiting for the disk. */
 int64_t file_read_cached(struct file *file, void *at, size_t len, uint64_t position);
 int file_write_at(struct file *file, const void *at, size_t len, uint64_t position);
-/* fdatasync: contents and the size needed to read them. */
+/* fdatasync: contents and the size needed to read them. Never fails for want of space: -EIO then.
+ */
 int file_sync(struct file *file);
 /* Reserves [0, size) on the disk and makes that the file's size; new bytes read as zeros. */
 int file_allocate(struct file *file, uint64_t size);

@@ -4,6 +4,7 @@
 
 #include "base/check.h"
 #include "base/clock.h"
+#include "base/fault.h"
 #include "base/memory.h"
 #include "storage/fail_stop.h"
 #include "storage/layout.h"
@@ -142,18 +143,22 @@ static bool capture(struct checkpoint *checkpoint) {
 
 static void sync_run(struct work *work) {
     struct checkpoint *checkpoint = container_of(work, struct checkpoint, work);
+    checkpoint->result = -fault_hit(FAULT_segment_sync);
     for (size_t at = 0; at < checkpoint->file_count && checkpoint->result == 0; at++)
         checkpoint->result = file_sync(checkpoint->files[at]->write);
 }
 
 static void write_run(struct work *work) {
     struct checkpoint *checkpoint = container_of(work, struct checkpoint, work);
+    checkpoint->result = -fault_hit(FAULT_snapshot_write);
     for (size_t at = 0; at < checkpoint->captured_count && checkpoint->result == 0; at++) {
         struct captured *captured = &checkpoint->captured[at];
         char path[LAYOUT_PATH_SIZE];
         layout_snapshot(path, captured->shard);
         checkpoint->result = disk_replace_file(checkpoint->store->directory->disk, LAYOUT_SNAPSHOTS,
                                                path, byte_buffer_bytes(&captured->bytes));
+        /* After it: whether the rename is durable is what such an error leaves open. */
+        if (checkpoint->result == 0) checkpoint->result = -fault_hit(FAULT_snapshot_rename);
     }
 }
 

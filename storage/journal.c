@@ -5,6 +5,7 @@
 
 #include "base/check.h"
 #include "base/clock.h"
+#include "base/fault.h"
 #include "base/memory.h"
 #include "base/say.h"
 #include "storage/fail_stop.h"
@@ -256,7 +257,9 @@ static void journal_free_released(struct journal *journal, uint64_t released_thr
 static void journal_written(struct io_op *op) {
     struct journal_slot *slot = container_of(op, struct journal_slot, op);
     struct journal *journal = slot->journal;
-    if (op->result < 0) fail_stop("writing to", LAYOUT_JOURNALS, (int)-op->result);
+    int fault = fault_hit(FAULT_journal_write);
+    int64_t result = fault ? -fault : op->result;
+    if (result < 0) fail_stop("writing to", LAYOUT_JOURNALS, (int)-result);
     slot->written = true;
     for (;;) {
         slot = journal_slot_of(journal, journal->acknowledged_through + 1);

@@ -3,6 +3,7 @@
 #include <errno.h>
 
 #include "base/check.h"
+#include "base/fault.h"
 #include "base/memory.h"
 #include "base/say.h"
 #include "storage/state.h"
@@ -147,7 +148,8 @@ static bool cold_fill(struct cold_read *cold, struct file *file, size_t size, si
     if (size > cold->upto - cold->from) size = cold->upto - cold->from;
     free(cold->buffer);
     cold->buffer = memory_new(size + 1);
-    int64_t result = file_read_at(file, cold->buffer, size, cold->from);
+    int fault = fault_hit(FAULT_segment_read);
+    int64_t result = fault ? -fault : file_read_at(file, cold->buffer, size, cold->from);
     if (result < 0) {
         cold->result = (int)result;
         return false;

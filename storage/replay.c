@@ -102,10 +102,19 @@ static bool replay_roll(struct partition *partition, uint32_t number, int64_t ba
     return true;
 }
 
+/* Offsets go on: a CRC that holds says that we wrote it, not that it is right. */
+static bool header_goes_on(const struct partition *partition, const struct batch_header *header) {
+    if (batch_idempotent(header) && !batch_control(header) && header->base_sequence < 0)
+        return false;
+    return header->base_offset >= partition->next_offset && header->last_offset_delta >= 0 &&
+           header->base_offset < INT64_MAX - header->last_offset_delta;
+}
+
 static bool replay_batch(struct partition *partition, struct place *place, struct bytes batch,
                          const struct batch_header *header, int64_t time_ms,
                          struct data_directory *directory, struct error *error) {
     if (header->base_offset < partition->next_offset) return true;
+    if (!header_goes_on(partition, header)) return replay_broken(partition, "an offset", error);
     bool begins =
         partition->segment_count == 0 || place->segment != partition_active(partition)->number;
     if (begins &&
@@ -180,7 +189,10 @@ static bool extent_decode(struct bytes payload, struct extent *extent) {
         bytes_make(extent->headers.at + extent->headers.len, left - extent->headers.len);
     uint64_t wanted = extent->end > extent->upto ? extent->end - extent->upto : 0;
     return extent->remainder.len == wanted && extent->from.position % DISK_BLOCK == 0 &&
-           extent->upto % DISK_BLOCK == 0 && extent->from.position <= extent->first_batch;
+           extent->upto % DISK_BLOCK == 0 && extent->from.position >= SEGMENT_START &&
+           extent->from.position <= extent->first_batch && extent->first_batch < extent->end &&
+           extent->from.position <= extent->upto &&
+           extent->upto <= round_up(extent->end, DISK_BLOCK);
 }
 
 static bool replay_extent(struct partition *partition, struct bytes payload, int64_t time_ms,
@@ -205,6 +217,8 @@ static bool replay_extent(struct partition *partition, struct bytes payload, int
         if (!batch_header_read(
                 bytes_make(extent.headers.at + at * BATCH_HEADER_SIZE, BATCH_HEADER_SIZE), &header))
             return replay_broken(partition, "a broken header in an EXTENT", error);
+        if (!header_goes_on(partition, &header))
+            return replay_broken(partition, "an offset in an EXTENT", error);
         if (partition->end.position >= extent.upto && first_behind == UINT64_MAX)
             first_behind = partition->end.position;
         replay_header(partition, &header, time_ms);
@@ -234,6 +248,8 @@ bool replay_entry(struct partition *partition, const struct block_entry_view *en
         case ENTRY_LOG_START:
             if (entry->payload.len != 8)
                 return replay_broken(partition, "a broken LOG_START entry", error);
+            if (load_i64(entry->payload.at) > partition->next_offset)
+                return replay_broken(partition, "a log start behind the end", error);
             partition_trimmed(partition, load_i64(entry->payload.at));
             return true;
         default:

@@ -59,8 +59,8 @@ static int segment_prepare(struct segment_file *file, struct disk *disk,
     int result = large ? 0 : file_allocate(file->write, size);
     if (result < 0) return result;
     result = segment_write_header(file->write, identity);
-    if (result > 0) return large ? 0 : file_sync(file->write);
-    if (result == 0) result = file_sync(file->write);
+    /* Also what is there already: whoever made it may have ended before it was durable. */
+    if (result >= 0) result = file_sync(file->write);
     return result < 0 ? result : disk_sync_directory(disk, LAYOUT_SEGMENTS);
 }
 
@@ -194,6 +194,10 @@ static bool footer_load(struct file *file, const struct segment *segment, struct
     bool loaded = file_read_at(file, bytes, len, position) == (int64_t)len &&
                   index_decode(bytes_make(bytes, len), index);
     free(bytes);
+    if (loaded && index->count && index->entries[index->count - 1].position >= segment->end) {
+        index_deinit(index);
+        return false;
+    }
     return loaded;
 }
 
@@ -220,11 +224,13 @@ static int walk_header(struct walk *walk, uint64_t position, struct batch_header
 }
 
 static int walk_batches(struct walk *walk, struct index *index) {
-    int64_t timestamp_before = -1;
+    int64_t timestamp_before = -1, next_offset = 0;
     for (uint64_t at = SEGMENT_START; at + BATCH_HEADER_SIZE <= walk->end;) {
         struct batch_header header;
         int result = walk_header(walk, at, &header);
         if (result < 0) return result;
+        if (header.base_offset < next_offset || header.last_offset_delta < 0) return -EBADMSG;
+        next_offset = batch_last_offset(&header) + 1;
         index_add(index, header.base_offset, at, timestamp_before);
         if (header.max_timestamp > timestamp_before) timestamp_before = header.max_timestamp;
         at += batch_size(&header);

@@ -3,6 +3,7 @@
 #include <errno.h>
 
 #include "base/check.h"
+#include "base/fault.h"
 #include "base/memory.h"
 #include "storage/fail_stop.h"
 #include "storage/layout.h"
@@ -242,7 +243,8 @@ static void settle_done(struct io_op *op) {
     struct settle *settle = container_of(op, struct settle, op);
     struct partition *partition = container_of(settle, struct partition, settle);
     struct store *store = partition->store;
-    int64_t result = op->result;
+    int fault = fault_hit(FAULT_segment_write);
+    int64_t result = fault ? -fault : op->result;
     struct place upto = settle->upto;
     if (result < 0 && !error_is_no_space((int)result))
         fail_stop("writing to", LAYOUT_SEGMENTS, (int)-result);
@@ -309,10 +311,12 @@ struct bypass *bypass_to_form(struct partition *partition) {
 static void bypass_done(struct io_op *op) {
     struct bypass *bypass = container_of(op, struct bypass, op);
     struct partition *partition = bypass->partition;
-    if (op->result < 0 && !error_is_no_space((int)op->result))
-        fail_stop("writing to", LAYOUT_SEGMENTS, (int)-op->result);
+    int fault = fault_hit(FAULT_segment_write);
+    int64_t result = fault ? -fault : op->result;
+    if (result < 0 && !error_is_no_space((int)result))
+        fail_stop("writing to", LAYOUT_SEGMENTS, (int)-result);
     bypass->in_flight = false;
-    bypass->written = op->result >= 0;
+    bypass->written = result >= 0;
     partition->store->flows--;
     if (partition->dead)
         bypass_finish(bypass);

@@ -165,7 +165,8 @@ static bool take_segment(struct take *take, struct partition *partition) {
     segment->sealed = *take_bytes(take, 1);
     /* The index of what was written before this start is loaded when somebody asks. */
     segment->index_whole = segment->end == SEGMENT_START;
-    return !take->failed && segment->end >= SEGMENT_START && segment->next_offset >= base;
+    return !take->failed && segment->end >= SEGMENT_START && base >= 0 &&
+           segment->next_offset >= base;
 }
 
 bool restore_remainder(struct partition *partition, struct bytes bytes, uint64_t first_position) {
@@ -185,6 +186,18 @@ bool restore_remainder(struct partition *partition, struct bytes bytes, uint64_t
         bytes = bytes_make(bytes.at + batch.len, bytes.len - batch.len);
     }
     return true;
+}
+
+/* What one part says holds for the others. */
+static bool take_fits(const struct partition *partition, size_t remainder) {
+    struct place settled = partition->settled, durable = partition->durable;
+    if (settled.position % DISK_BLOCK || settled.position < SEGMENT_START) return false;
+    if (durable.position != settled.position + remainder) return false;
+    if (partition->log_start < 0 || partition->log_start > partition->high_watermark) return false;
+    if (partition->segment_count == 0) return durable.position == SEGMENT_START;
+    const struct segment *active = partition_active(partition);
+    return active->number == settled.segment && active->end == durable.position &&
+           active->next_offset == partition->high_watermark;
 }
 
 static bool take_partition(struct take *take, struct shard *shard) {
@@ -208,11 +221,7 @@ static bool take_partition(struct take *take, struct shard *shard) {
     if (!producers_decode(&partition->producers, &take->rest)) return false;
     partition->durable = (struct place){partition->settled.segment, durable};
     partition->formed = partition->end = partition->durable;
-    bool fits = partition->settled.position % DISK_BLOCK == 0 &&
-                durable == partition->settled.position + len &&
-                (count == 0 || (partition_active(partition)->number == partition->settled.segment &&
-                                partition_active(partition)->end == durable));
-    return fits && restore_remainder(partition, remainder, first_position);
+    return take_fits(partition, len) && restore_remainder(partition, remainder, first_position);
 }
 
 bool snapshot_decode(struct bytes bytes, struct shard *shard) {

@@ -59,6 +59,7 @@ void fixture_start(struct fixture *fixture) {
     cr_assert(recover_partitions(recovered, fixture_life, fixture, &error), "%s", error.text);
     cr_assert(recover_finish(recovered, fixture->cores, &error), "%s", error.text);
     recover_report(recovered, &fixture->report);
+    ring_hold(fixture->ring, file_descriptor(fixture->directory.lock));
     fixture->store = store_new(fixture->ring, &fixture->directory, &fixture->options, 0,
                                fixture->cores, recovered, &error);
     cr_assert(fixture->store, "%s", error.text);
@@ -102,7 +103,10 @@ void fixture_kill(struct fixture *fixture) {
     ring_round(fixture->ring, false);
     while (store->flows || store->checkpoint || !journal_is_quiet(&store->journal)) {
         ring_round(fixture->ring, true);
-        cr_assert(clock_monotonic_ns() < deadline);
+        cr_assert(clock_monotonic_ns() < deadline,
+                  "stuck: %u flows, checkpoint %d, journal quiet %d, waiting for space %d",
+                  store->flows, store->checkpoint != NULL, journal_is_quiet(&store->journal),
+                  !list_is_empty(&store->settling));
     }
     fixture_drop(fixture);
 }
