@@ -736,7 +736,11 @@ static void run_arm_fault(struct run *run) {
     run->fault_is_armed = run->mix.has_faults && chance(run, 3, 4);
     if (!run->fault_is_armed) return;
     int error_number = (int)PICK(run, EIO, EIO, ENOSPC, 0);
-    sim_fail_disk(run->sim, 1 + below(run, chance(run, 1, 2) ? 100 : 1000), error_number);
+    uint64_t at = 1 + below(run, chance(run, 1, 2) ? 100 : 1000);
+    sim_fail_disk(run->sim, at, error_number);
+    if (seeds_tells())
+        fprintf(stderr, "--- disk operation %lu fails: %d\n",
+                (unsigned long)(sim_disk_operations(run->sim) + at), error_number);
 }
 
 /* One life up to its end; guarded, because a failed operation may end it anywhere. */
@@ -756,10 +760,15 @@ static void run_live(void *context) {
 }
 
 static void run_crash(struct run *run) {
-    if (chance(run, 3, 5))
+    bool cut = chance(run, 3, 5);
+    if (cut)
         sim_power_cut(run->sim);
     else
         sim_kill(run->sim);
+    if (seeds_tells())
+        fprintf(stderr, "--- %s at %lu us, disk operation %lu\n", cut ? "power cut" : "kill",
+                (unsigned long)(sim_now_ns(run->sim) / 1000),
+                (unsigned long)sim_disk_operations(run->sim));
 }
 
 static struct run *run_new(uint64_t seed) {
@@ -794,6 +803,9 @@ static uint64_t run_all(struct run *run) {
         if (run->last) run->mix.has_faults = false;
         run->is_open = false;
         bool survived = seams_survives(run_live, run);
+        if (seeds_tells())
+            fprintf(stderr, "--- life %u ends%s%s\n", life, survived ? "" : ", stopped",
+                    run->is_open ? "" : ", never opened");
         seed_expect(survived || run->fault_is_armed, "stopped without a fault");
         run_crash(run);
         life_free(run, survived && run->is_open);
