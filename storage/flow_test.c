@@ -162,6 +162,29 @@ Test(flow, an_ephemeral_store_stops_in_the_middle, .timeout = 60) {
     fixture_deinit(&fixture);
 }
 
+/* Fewer descriptors than files that are written and read at once: slower, but everything ends. */
+Test(flow, hardly_any_handles, .timeout = 60) {
+    struct fixture fixture;
+    fixture_init(&fixture, IO_EPOLL);
+    fixture.options.segment_handles_max = 1;
+    fixture.options.cache_bytes_max = 0;
+    fixture.options.journal_bytes_max = 2 << 20;
+    fixture.rules.segment_bytes = 400000;
+    fixture_start(&fixture);
+    struct fleet fleet = {0};
+    for (int round = 0; round < 15; round++) {
+        for (uint32_t id = 1; id <= 8; id++) launch(&fixture, &fleet, id, id % 2 ? 90000 : 200000);
+        fixture_run_until(&fixture, &fleet.all_done);
+        expect_whole(&fixture, 1 + (uint32_t)round % 8, round + 1); /* opens files to read */
+    }
+    for (uint32_t id = 1; id <= 8; id++) expect_whole(&fixture, id, 15);
+    fixture_kill(&fixture);
+    fixture_start(&fixture);
+    for (uint32_t id = 1; id <= 8; id++) expect_whole(&fixture, id, 15);
+    fixture_stop(&fixture);
+    fixture_deinit(&fixture);
+}
+
 /* The last acknowledgement is on record after a clean stop: whatever is damaged later is seen. */
 Test(flow, a_stop_writes_the_closing_block) {
     struct fixture fixture;

@@ -152,7 +152,8 @@ void segment_handles_trim(struct segment_handles *handles) {
     if (handles->open <= handles->open_max) return;
     list_each(node, &handles->used) {
         struct segment_file *file = list_entry(node, struct segment_file, used);
-        if (file->references == 1 && !file->unsynced) segment_file_close(file);
+        bool idle = file->references == 1 && !file->unsynced && !file->awaited;
+        if (idle) segment_file_close(file);
         if (handles->open <= handles->open_max) return;
     }
 }

@@ -39,8 +39,9 @@ struct segment_file {
     struct file *write; /* direct; NULL once sealed, or while not needed */
     struct file *read;  /* buffered; NULL until first used */
     uint64_t allocated;
-    uint32_t references;             /* touched on the core's thread only */
-    bool unsynced;                   /* written since the last sync */
+    uint32_t references; /* touched on the core's thread only */
+    bool unsynced;       /* written since the last sync */
+    bool awaited;        /* opened for a write that has not begun: stays open until it has */
     struct segment_handles *handles; /* that count it; NULL: none */
     struct list used;
     unsigned counted;
@@ -82,7 +83,7 @@ void segment_file_release(struct segment_file *file);
 void segment_file_close_write(struct segment_file *file);
 /* It is in use, or was opened: counts its handles, and closes those of others beyond the limit. */
 void segment_file_used(struct segment_file *file, struct segment_handles *handles);
-/* Closes what nobody pins and needs no sync, oldest first, while too many are open. */
+/* Closes what nobody pins or awaits and needs no sync, oldest first, while too many are open. */
 void segment_handles_trim(struct segment_handles *handles);
 
 /* The footer for a segment whose batches end at `end`: heap memory aligned for direct writes, its

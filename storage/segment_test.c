@@ -248,10 +248,14 @@ Test(segment, handles_are_bounded) {
     cr_assert(files[2]->write, "what is pinned stays open");
     cr_assert_null(files[0]->write);
     cr_assert(files[9]->write);
-    segment_file_used(files[8], &handles); /* now 9 is the older one */
+    files[8]->awaited = true; /* older than 9, but about to be written */
     handles.open_max = 3;
     segment_handles_trim(&handles);
     cr_assert(files[8]->write && !files[9]->write);
+    files[8]->awaited = false;
+    handles.open_max = 2;
+    segment_handles_trim(&handles);
+    cr_assert_null(files[8]->write);
     segment_file_release(files[2]);
     for (int at = 0; at < 10; at++) segment_file_release(files[at]);
     cr_assert_eq(handles.open, 0);

@@ -126,7 +126,10 @@ static void preparation_keep(struct preparation *job, struct segment *segment) {
         segment->file->allocated = job->file->allocated;
         job->file->write = NULL;
     }
-    if (segment) segment_file_used(segment->file, &store->handles);
+    if (segment) {
+        segment->file->awaited = true;
+        segment_file_used(segment->file, &store->handles);
+    }
     segment_file_release(job->file);
 }
 
@@ -226,6 +229,7 @@ static void settle_write(struct partition *partition, struct segment *segment, u
     settle->in_flight = true;
     settle->op.done = settle_done;
     segment_file_pin(settle->file);
+    settle->file->awaited = false;
     segment_file_used(settle->file, &partition->store->handles);
     partition_pin(partition);
     partition->store->flows++;
@@ -373,6 +377,7 @@ static void bypass_submit(struct bypass *bypass) {
     bypass->pieces = settle_pieces(partition, bypass->from, bypass->upto, &count);
     bypass->op.done = bypass_done;
     bypass->in_flight = true;
+    bypass->file->awaited = false;
     segment_file_used(bypass->file, &partition->store->handles);
     partition_pin(partition);
     partition->store->flows++;
