@@ -30,7 +30,6 @@ static void server_divide_memory(struct server *server, size_t memory_bytes) {
         .unsettled_bytes_max = share(memory_bytes, 25) / server->core_count,
         .retention_check_ms = (uint64_t)options->retention_check_ms,
         .producer_expiration_ms = (uint64_t)options->producer_id_expiration_ms,
-        .producers_max = 100000,
         .durable = !options->ephemeral,
     };
 }

@@ -119,15 +119,6 @@ static uint8_t *bare_reserve(struct bare *bare, size_t len) {
     return bare_writer_reserve(&bare->writer, len);
 }
 
-/* The greeting that a broker wants first: an ApiVersions answer that names none. */
-static void connection_welcome(struct bare_connection *connection, struct bytes frame) {
-    uint8_t answer[14] = {0};
-    store_u32(answer, sizeof answer - 4);
-    memcpy(answer + 4, frame.at + REQUEST_CORRELATION, 4);
-    connection->unanswered++;
-    connection_release(connection, bytes_make(answer, sizeof answer));
-}
-
 /* The first request of a client; an empty list of APIs does for ours. */
 static void connection_greet(struct bare_connection *connection, struct bytes frame) {
     uint8_t answer[14] = {0};
@@ -143,8 +134,6 @@ static bool connection_take(struct bare_connection *connection, struct bytes fra
         connection_greet(connection, frame);
         return true;
     }
-    if (load_i16(frame.at + 4) == API_API_VERSIONS)
-        return connection_welcome(connection, frame), true;
     struct bare_writer *writer = &connection->bare->writer;
     uint8_t answer[ANSWER_BYTES], *block = bare_reserve(connection->bare, frame.len);
     if (!block) return false;

@@ -37,6 +37,9 @@ void retain_round(struct store *store) {
     for (struct map_node *node = map_first(&store->partitions); node;
          node = map_next(&store->partitions, node)) {
         struct partition *partition = map_entry(node, struct partition, by_id);
+        if (store->options.producer_expiration_ms)
+            producers_expire(&partition->producers, now_ms,
+                             (int64_t)store->options.producer_expiration_ms);
         if (!partition->definition.rules.delete_old || partition->offline) continue;
         int64_t from = retain_from(partition, now_ms);
         if (from <= partition->log_start) continue;

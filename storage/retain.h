@@ -6,5 +6,6 @@
 
 #include "storage/state.h"
 
-/* Looks at every partition of the store once. */
+/* Looks at every partition of the store once; also forgets producers that were idle for longer than
+ * producer.id.expiration.ms. */
 void retain_round(struct store *store);

@@ -16,7 +16,6 @@ struct store_options {
     uint64_t unsettled_bytes_max;
     uint64_t retention_check_ms;
     uint64_t producer_expiration_ms;
-    uint32_t producers_max;       /* per partition */
     unsigned segment_handles_max; /* open descriptors of segment files; 0 = 256 */
     bool durable; /* false: --ephemeral, nothing is synced and the journal is not written */
 };

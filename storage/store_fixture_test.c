@@ -31,7 +31,6 @@ void fixture_init(struct fixture *fixture, enum io_backend backend) {
         .options = {.journal_bytes_max = 256 << 20,
                     .cache_bytes_max = 64 << 20,
                     .unsettled_bytes_max = 64 << 20,
-                    .producers_max = 1000,
                     .durable = true},
         .rules = {.retention_ms = -1,
                   .retention_bytes = -1,

@@ -115,7 +115,6 @@ static void mixture_draw(struct run *run) {
         .unsettled_bytes_max = PICK(run, 512 << 10, 4 << 20, 64 << 20),
         .retention_check_ms = PICK(run, 0, 0, 1, 20),
         .producer_expiration_ms = 86400000,
-        .producers_max = 1000,
         .durable = true,
     };
     mix->rules = (struct partition_rules){
