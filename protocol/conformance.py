@@ -6,7 +6,7 @@
 Compared are: which fields there are, and in which order; types; versions, nullable versions and
 tags; defaults; keys, valid and flexible versions of messages. Versions count only as far as their
 parents have them. Prints each difference; the exit code is 1 when there is one, 77 (skipped) when
-the folder is absent.
+the folder is absent. Persisted records are looked for in `records` beside that folder.
 """
 
 import glob
@@ -51,6 +51,11 @@ def normal_default(given, kind):
     return str(float(text)) if kind == "float64" else str(int(text, 0))
 
 
+def kafka_default(field):
+    """None where none is given; Kafka writes a default of null in two ways."""
+    return "null" if "default" in field and field["default"] is None else field.get("default")
+
+
 def kafka_fields(fields, parent, shared):
     """Kafka's fields as rows to compare: (attributes, rows of the struct inside)."""
     rows = []
@@ -67,7 +72,7 @@ def kafka_fields(fields, parent, shared):
             "nullable": both(kafka_range(field.get("nullableVersions")), versions),
             "tag": field.get("tag"),
             "tagged versions": both(kafka_range(field.get("taggedVersions")), versions),
-            "default": normal_default(field.get("default"), kind),
+            "default": normal_default(kafka_default(field), kind),
             "classic": field.get("flexibleVersions") == "none",
         }
         rows.append((row, kafka_fields(inner, versions, shared)))
@@ -127,6 +132,14 @@ def compare(message, kafka, found):
                  kafka_fields(kafka["fields"], valid, shared), found)
 
 
+def find_official(folder, name):
+    for place in (folder, os.path.join(folder, os.pardir, "records")):
+        path = os.path.join(place, name + ".json")
+        if os.path.exists(path):
+            return path
+    return None
+
+
 def main():
     folder = sys.argv[1]
     if not os.path.isdir(folder):
@@ -135,8 +148,8 @@ def main():
     found, count = [], 0
     for path in sorted(glob.glob(os.path.join(HERE, "messages", "*.msg"))):
         for message in parse(path):
-            official = os.path.join(folder, message.name + ".json")
-            if not os.path.exists(official):
+            official = find_official(folder, message.name)
+            if not official:
                 found.append(f"{message.name}: Kafka has no such message")
                 continue
             with open(official, encoding="utf-8") as file:
