@@ -200,10 +200,11 @@ bool compress_deflate(enum codec codec, struct bytes from, struct byte_buffer *o
                       struct error *error) {
     switch (codec) {
         case CODEC_GZIP: out->len += deflate_gzip(from, out); return true;
+        case CODEC_SNAPPY: snappy_deflate(from, out); return true;
         case CODEC_LZ4: out->len += deflate_lz4(from, out); return true;
         case CODEC_ZSTD: out->len += deflate_zstd(from, out); return true;
         default: break;
     }
-    return error_set(error, 0, "cannot compress with %s; choose gzip, lz4 or zstd",
+    return error_set(error, 0, "cannot compress with %s; choose gzip, snappy, lz4 or zstd",
                      codec_name(codec));
 }

@@ -52,7 +52,7 @@ enum inflate_result inflater_run(struct inflater *inflater, enum codec codec, st
 /* Gives back an output buffer above INFLATER_KEEP; `output` of the last run is gone then. */
 void inflater_trim(struct inflater *inflater);
 
-/* Appends `from`, compressed at the library's default level, to `out`. False for snappy (which we
- * only read) and CODEC_NONE. */
+/* Appends `from`, compressed at the library's default level, to `out`. False for CODEC_NONE and
+ * unknown codecs. */
 bool compress_deflate(enum codec codec, struct bytes from, struct byte_buffer *out,
                       struct error *error);

@@ -16,6 +16,8 @@
 
 enum { COPY_MAX = 64, XERIAL_MAGIC = 8, XERIAL_HEADER = 16 };
 
+/* --- reading --- */
+
 /* One block on its way: input left, output, and where the block began and must end in it. */
 struct block {
     struct bytes rest;
@@ -101,4 +103,110 @@ enum inflate_result snappy_inflate(struct bytes from, size_t output_max, struct 
         skip(&from, len);
     }
     return INFLATE_DONE;
+}
+
+/* --- writing --- */
+
+enum {
+    BLOCK_MAX = 32 << 10, /* as snappy-java: offsets of copies then take two bytes at most */
+    MATCH_MIN = 4,
+    LITERAL_SHORT = 60, /* a literal up to this length has it in its tag */
+    COPY_SHORT_LEN = 12,
+    COPY_SHORT_OFFSET = 1 << 11,
+    TABLE_BITS = 12,
+    SKIP_BITS = 5, /* where nothing repeats, steps grow by one each 32 bytes */
+};
+
+/* Where in the block four bytes with this hash were last seen; 0 also means never. */
+struct table {
+    uint16_t at[1 << TABLE_BITS];
+};
+
+static uint32_t load_any_u32(const uint8_t *at) {
+    uint32_t value;
+    memcpy(&value, at, sizeof value);
+    return value;
+}
+
+static uint16_t *table_slot(struct table *table, uint32_t four) {
+    return &table->at[(four * 0x1e35a7bdu) >> (32 - TABLE_BITS)];
+}
+
+static void put_byte(struct byte_buffer *out, size_t value) {
+    *byte_buffer_reserve(out, 1) = (uint8_t)value;
+    out->len++;
+}
+
+static void put_literal(struct byte_buffer *out, struct bytes bytes) {
+    if (bytes.len == 0) return;
+    size_t less_one = bytes.len - 1;
+    if (bytes.len <= LITERAL_SHORT) {
+        put_byte(out, less_one << 2);
+    } else {
+        size_t more = less_one < 256 ? 1 : 2;
+        put_byte(out, (LITERAL_SHORT - 1 + more) << 2);
+        put_byte(out, less_one & 0xff);
+        if (more == 2) put_byte(out, less_one >> 8);
+    }
+    byte_buffer_append(out, bytes);
+}
+
+static void put_copy(struct byte_buffer *out, size_t offset, size_t len) {
+    while (len > 0) {
+        /* What is left for the next element is never shorter than a match. */
+        size_t part = len <= COPY_MAX              ? len
+                      : len < COPY_MAX + MATCH_MIN ? COPY_MAX - MATCH_MIN
+                                                   : COPY_MAX;
+        if (part < COPY_SHORT_LEN && offset < COPY_SHORT_OFFSET) {
+            put_byte(out, 1 | (part - 4) << 2 | offset >> 8 << 5);
+            put_byte(out, offset & 0xff);
+        } else {
+            put_byte(out, 2 | (part - 1) << 2);
+            put_byte(out, offset & 0xff);
+            put_byte(out, offset >> 8);
+        }
+        len -= part;
+    }
+}
+
+static size_t match_length(struct bytes from, size_t earlier, size_t at) {
+    size_t len = MATCH_MIN;
+    while (at + len < from.len && from.at[earlier + len] == from.at[at + len]) len++;
+    return len;
+}
+
+static void deflate_block(struct bytes from, struct byte_buffer *out) {
+    struct table table = {0};
+    check(from.len <= BLOCK_MAX);
+    out->len += varint_put_u32(byte_buffer_reserve(out, VARINT_32_MAX), (uint32_t)from.len);
+    size_t done = 0, at = 1;
+    while (at + MATCH_MIN <= from.len) {
+        uint32_t four = load_any_u32(from.at + at);
+        uint16_t *slot = table_slot(&table, four);
+        size_t earlier = *slot;
+        *slot = (uint16_t)at;
+        if (load_any_u32(from.at + earlier) != four) {
+            at += 1 + ((at - done) >> SKIP_BITS);
+            continue;
+        }
+        size_t len = match_length(from, earlier, at);
+        put_literal(out, bytes_make(from.at + done, at - done));
+        put_copy(out, at - earlier, len);
+        done = at += len;
+    }
+    put_literal(out, bytes_make(from.at + done, from.len - done));
+}
+
+void snappy_deflate(struct bytes from, struct byte_buffer *out) {
+    static const uint8_t header[XERIAL_HEADER] = {0x82, 'S', 'N', 'A', 'P', 'P', 'Y', 0,
+                                                  0,    0,   0,   1,   0,   0,   0,   1};
+    byte_buffer_append(out, bytes_make(header, sizeof header));
+    while (from.len) {
+        size_t len = from.len < BLOCK_MAX ? from.len : BLOCK_MAX, size_at = out->len;
+        byte_buffer_reserve(out, 4);
+        out->len += 4;
+        deflate_block(bytes_make(from.at, len), out);
+        store_u32(out->at + size_at, (uint32_t)(out->len - size_at - 4));
+        skip(&from, len);
+    }
 }

@@ -162,3 +162,49 @@ Test(snappy, random_elements_mean_what_they_say) {
     byte_buffer_deinit(&script.packed);
     byte_buffer_deinit(&script.plain);
 }
+
+static void expect_round_trip(struct bytes plain) {
+    struct byte_buffer packed = {0}, out = {0};
+    snappy_deflate(plain, &packed);
+    cr_assert_eq(inflate_copy(byte_buffer_bytes(&packed), plain.len, &out), INFLATE_DONE, "%zu",
+                 plain.len);
+    cr_assert(bytes_equal(byte_buffer_bytes(&out), plain));
+    cr_assert(packed.len <= plain.len + plain.len / 6 + 64, "%zu became %zu", plain.len,
+              packed.len);
+    byte_buffer_deinit(&packed);
+    byte_buffer_deinit(&out);
+}
+
+/* Repeats of every distance and length, and bytes that never repeat. */
+Test(snappy, what_is_written_reads_back) {
+    struct random random;
+    random_init(&random, 4);
+    uint8_t *plain = malloc(200000);
+    for (int round = 0; round < 300; round++) {
+        size_t len = random_below(&random, round % 10 ? 3000 : 200000);
+        uint64_t letters = 1 + random_below(&random, round % 3 ? 4 : 256);
+        for (size_t at = 0; at < len;) {
+            size_t run = 1 + random_below(&random, 100);
+            if (run > len - at) run = len - at;
+            size_t back = at ? 1 + random_below(&random, at < 40000 ? at : 40000) : 0;
+            bool repeats = back && random_below(&random, 2);
+            for (size_t each = 0; each < run; each++, at++)
+                plain[at] = repeats ? plain[at - back] : (uint8_t)random_below(&random, letters);
+        }
+        expect_round_trip(bytes_make(plain, len));
+    }
+    for (size_t len = 0; len < 200; len++) {
+        memset(plain, 'a', len);
+        expect_round_trip(bytes_make(plain, len));
+    }
+    free(plain);
+}
+
+Test(snappy, repeats_become_small) {
+    struct byte_buffer packed = {0};
+    uint8_t *zeros = calloc(1, 100000);
+    snappy_deflate(bytes_make(zeros, 100000), &packed);
+    cr_assert(packed.len < 6000, "%zu", packed.len);
+    free(zeros);
+    byte_buffer_deinit(&packed);
+}
