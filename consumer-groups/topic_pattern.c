@@ -15,8 +15,6 @@ struct state {
     uint16_t set;
 };
 
-enum { STATES = PATTERN_STATES_MAX + 1 }; /* with the one that matches */
-
 struct topic_pattern {
     struct state *states;
     struct character_set *sets;
@@ -26,7 +24,7 @@ struct topic_pattern {
 /* --- building --- */
 
 static uint16_t add_state(struct topic_pattern *pattern, enum state_kind kind, uint16_t next) {
-    check(pattern->state_count < STATES);
+    check(pattern->state_count < PATTERN_STATES_MAX);
     pattern->states[pattern->state_count] = (struct state){.kind = (uint8_t)kind, .next = next};
     return pattern->state_count++;
 }
@@ -58,10 +56,10 @@ static uint16_t build_fork(struct topic_pattern *pattern, uint16_t next, uint16_
 /* From `child` on; its siblings behind it come first, because they are what follows. */
 static uint16_t build_sequence(struct topic_pattern *pattern, const struct pattern_tree *tree,
                                int32_t first, uint16_t next) {
-    int32_t children[PATTERN_STATES_MAX + 1], count = 0;
+    int32_t children[PATTERN_STATES_MAX], count = 0;
     for (int32_t child = first; child != NODE_NONE; child = tree->nodes[child].next)
         if (tree->nodes[child].states) {
-            check(count <= PATTERN_STATES_MAX);
+            check(count < PATTERN_STATES_MAX);
             children[count++] = child;
         }
     while (count) next = build(pattern, tree, children[--count], next);
@@ -144,7 +142,7 @@ int32_t topic_pattern_states(const struct topic_pattern *pattern) { return patte
 
 /* The states that are possible at one position. `seen` has the position's number. */
 struct possible {
-    uint16_t list[STATES];
+    uint16_t list[PATTERN_STATES_MAX];
     uint16_t count;
 };
 
@@ -153,8 +151,8 @@ struct match {
     struct bytes name;
     size_t position;
     struct possible now, then;
-    uint32_t seen[STATES]; /* the position + 1 for which a state was last added */
-    bool matched;          /* the end of the pattern is possible here */
+    uint32_t seen[PATTERN_STATES_MAX]; /* the position + 1 for which a state was last added */
+    bool matched;                      /* the end of the pattern is possible here */
 };
 
 static bool is_word(struct bytes name, size_t position) {
@@ -178,7 +176,7 @@ static bool assertion_holds(const struct match *match, uint8_t assertion) {
 /* Adds a state and all that it leads to without a character. Each state is looked at once per
  * position, so the stack holds every state at most twice. */
 static void add_possible(struct match *match, struct possible *set, uint16_t first) {
-    uint16_t stack[2 * STATES], depth = 0;
+    uint16_t stack[2 * PATTERN_STATES_MAX], depth = 0;
     stack[depth++] = first;
     while (depth) {
         uint16_t index = stack[--depth];

@@ -12,8 +12,7 @@ static void add_one(struct character_set *set, uint32_t c) {
 static bool is_letter(uint32_t c) { return (c | 32) >= 'a' && (c | 32) <= 'z'; }
 static bool is_digit(uint32_t c) { return c >= '0' && c <= '9'; }
 
-void character_set_range(struct character_set *set, uint32_t first, uint32_t last,
-                         unsigned flags) {
+void character_set_range(struct character_set *set, uint32_t first, uint32_t last, unsigned flags) {
     for (uint32_t c = first; c <= last && c < 128; c++) {
         add_one(set, c);
         if ((flags & FLAG_FOLD) && is_letter(c)) add_one(set, c ^ 32);
@@ -123,10 +122,20 @@ struct named_class {
 };
 
 static const struct named_class posix_classes[] = {
-    {"alnum", "09AZaz"}, {"alpha", "AZaz"},     {"ascii", "\1\177"},      {"blank", "\t\t  "},
-    {"cntrl", "\1\37\177\177"}, {"digit", "09"}, {"graph", "!~"},         {"lower", "az"},
-    {"print", " ~"},     {"punct", "!/:@[`{~"}, {"space", "\t\r  "},      {"upper", "AZ"},
-    {"word", "09AZaz__"}, {"xdigit", "09AFaf"},
+    {"alnum", "09AZaz"},
+    {"alpha", "AZaz"},
+    {"ascii", "\1\177"},
+    {"blank", "\t\t  "},
+    {"cntrl", "\1\37\177\177"},
+    {"digit", "09"},
+    {"graph", "!~"},
+    {"lower", "az"},
+    {"print", " ~"},
+    {"punct", "!/:@[`{~"},
+    {"space", "\t\r  "},
+    {"upper", "AZ"},
+    {"word", "09AZaz__"},
+    {"xdigit", "09AFaf"},
 };
 
 static void add_ranges(struct character_set *set, const char *ranges, unsigned flags) {

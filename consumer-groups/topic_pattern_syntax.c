@@ -46,7 +46,7 @@ static struct pattern_node *node_at(struct pattern_parser *p, int32_t index) {
 /* NODE_NONE when the pattern needs too many states; `at` is where it began to. */
 static int32_t node_new(struct pattern_parser *p, enum node_kind kind, int64_t states, size_t at) {
     struct pattern_tree *tree = p->tree;
-    if (states > PATTERN_STATES_MAX) {
+    if (states >= PATTERN_STATES_MAX) { /* one is for the end */
         pattern_refuse(p, at, "the pattern takes more than %d states", PATTERN_STATES_MAX);
         return NODE_NONE;
     }
@@ -243,7 +243,8 @@ static int32_t parse_group(struct pattern_parser *p) {
     return node;
 }
 
-/* \Q…\E; an end that is missing is the pattern's. An operator behind it is of its last character. */
+/* \Q…\E; an end that is missing is the pattern's. An operator behind it is of its last character.
+ */
 static int32_t parse_quoted(struct pattern_parser *p) {
     struct row row = {0};
     size_t began = p->at;
