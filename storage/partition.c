@@ -38,6 +38,8 @@ struct segment *partition_add_segment(struct partition *partition, uint32_t numb
                                 .end = SEGMENT_START,
                                 .timestamp_max = -1,
                                 .timestamp_max_offset = -1,
+                                .durable_timestamp_max = -1,
+                                .durable_timestamp_max_offset = -1,
                                 .created_ms = now_ms,
                                 .index = new_zero(struct index),
                                 .index_whole = true};
@@ -277,15 +279,6 @@ bool partition_has_stored(const struct partition *partition, const struct append
     return append_verdict(partition, &append->header) == PRODUCER_DUPLICATE;
 }
 
-static bool append_waits(const struct partition *partition, size_t bytes) {
-    return !list_is_empty(&partition->store->space_queue) || !store_has_space(partition, bytes);
-}
-
-bool partition_accepts(const struct partition *partition, size_t bytes) {
-    return !partition->dead && !partition->offline && !partition->store->stopping &&
-           !append_waits(partition, bytes);
-}
-
 enum append_state partition_append(struct partition *partition, struct append *append) {
     append->partition = partition;
     append->code = ERROR_NONE;
@@ -294,7 +287,8 @@ enum append_state partition_append(struct partition *partition, struct append *a
     if (partition->dead) return append_refuse(append, ERROR_UNKNOWN_TOPIC_OR_PARTITION);
     if (partition->offline || store->stopping)
         return append_refuse(append, ERROR_KAFKA_STORAGE_ERROR);
-    bool waits = append_waits(partition, append->batch.len);
+    bool waits =
+        !list_is_empty(&store->space_queue) || !store_has_space(partition, append->batch.len);
     if (waits && !partition_has_stored(partition, append)) {
         store_queue_for_space(store, append);
         return APPEND_PENDING;
@@ -320,6 +314,14 @@ void partition_wake(struct partition *partition) {
     }
 }
 
+static void append_is_durable(struct partition *partition, const struct append *append) {
+    struct segment *segment = partition_segment(partition, append->segment);
+    if (append->bytes == 0 || !segment) return;
+    if (append->header.max_timestamp <= segment->durable_timestamp_max) return;
+    segment->durable_timestamp_max = append->header.max_timestamp;
+    segment->durable_timestamp_max_offset = append->base_offset;
+}
+
 void partition_advance(struct partition *partition, int64_t high_watermark, struct place durable) {
     check(high_watermark >= partition->high_watermark);
     const struct segment *segment = partition_segment(partition, durable.segment);
@@ -336,6 +338,7 @@ void partition_advance(struct partition *partition, int64_t high_watermark, stru
         if (append->release_at > high_watermark) break;
         check(append != partition->unformed);
         list_remove(&append->link);
+        append_is_durable(partition, append);
         append->done(append);
     }
     partition_wake(partition);

@@ -139,8 +139,10 @@ struct lookup {
     int64_t offset, found_timestamp_ms;
     int32_t leader_epoch;
     struct partition *partition;
+    struct list link;
 };
-/* As partition_read(): true when the answer is there at once. */
+/* As partition_read(): true when the answer is there at once. Only records that are readable when
+ * the search begins count. */
 bool partition_lookup(struct partition *partition, struct lookup *lookup);
 
 /* End of the largest leader epoch <= the asked one: (-1, -1) when unknown (KIP-320). */

@@ -53,11 +53,12 @@ struct segment {
     uint64_t end;                 /* position after the last batch */
     int64_t timestamp_max;        /* -1 when empty */
     int64_t timestamp_max_offset; /* base offset of the batch that has it */
-    int64_t created_ms;           /* when its first batch was appended */
-    bool sealed;                  /* rolled, settled, footer written */
-    struct segment_file *file;    /* NULL until first write-out or read */
-    struct index *index;          /* NULL when not loaded */
-    bool index_whole; /* it begins at SEGMENT_START; else further on (after a restart) */
+    int64_t durable_timestamp_max, durable_timestamp_max_offset; /* the same of what is durable */
+    int64_t created_ms;        /* when its first batch was appended */
+    bool sealed;               /* rolled, settled, footer written */
+    struct segment_file *file; /* NULL until first write-out or read */
+    struct index *index;       /* NULL when not loaded */
+    bool index_whole;          /* it begins at SEGMENT_START; else further on (after a restart) */
 };
 
 struct segment_identity {

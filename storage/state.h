@@ -16,6 +16,7 @@
 #pragma once
 
 #include "storage/journal.h"
+#include "storage/lookup.h"
 #include "storage/segment.h"
 #include "storage/store.h"
 #include "storage/tail.h"
@@ -117,6 +118,7 @@ struct store {
     struct list settling;    /* partitions whose write-out met a full disk */
     struct list answers;     /* appends to answer in the next round (duplicates) */
     struct list space_queue; /* appends that wait for journal space */
+    struct lookups lookups;
     struct chunk_pool chunks;
     struct segment_handles handles;
     uint64_t handles_ns;      /* when too many of them last asked for a checkpoint */

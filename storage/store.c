@@ -171,9 +171,12 @@ static void retention_timer(struct timer *timer) {
 static void store_adopt_partition(struct store *store, struct partition *partition) {
     partition->store = store;
     partition->tail.pool = &store->chunks;
-    for (size_t at = 0; at < partition->segment_count; at++)
-        if (partition->segments[at].file)
-            segment_file_used(partition->segments[at].file, &store->handles);
+    for (size_t at = 0; at < partition->segment_count; at++) {
+        struct segment *segment = &partition->segments[at];
+        segment->durable_timestamp_max = segment->timestamp_max;
+        segment->durable_timestamp_max_offset = segment->timestamp_max_offset;
+        if (segment->file) segment_file_used(segment->file, &store->handles);
+    }
     map_insert(&store->partitions, &partition->by_id, hash_u64(partition->definition.id));
     if (partition->durable.segment == partition->settled.segment)
         store->unsettled_bytes += partition->durable.position - partition->settled.position;
@@ -206,6 +209,7 @@ struct store *store_new(struct ring *ring, struct data_directory *directory,
     list_init(&store->settling);
     list_init(&store->answers);
     list_init(&store->space_queue);
+    list_init(&store->lookups.waiting);
     list_init(&store->cached);
     list_init(&store->handles.used);
     store->handles.open_max = store->options.segment_handles_max;
