@@ -222,12 +222,21 @@ static bool take_group_start(struct pattern_parser *p, size_t began, bool *insid
     return true;
 }
 
+/* Behind "(?i)": its flags stay to the end of the group around it. */
+static int32_t parse_behind_flags(struct pattern_parser *p, size_t began) {
+    size_t at = p->at;
+    int32_t minimum, maximum;
+    if (!take_operator(p, &minimum, &maximum)) return node_new(p, NODE_EMPTY, 0, began);
+    pattern_refuse(p, at, "nothing before the repetition");
+    return NODE_NONE;
+}
+
 static int32_t parse_group(struct pattern_parser *p) {
     size_t began = p->at++;
     unsigned outer = p->flags;
     bool inside;
     if (!take_group_start(p, began, &inside)) return NODE_NONE;
-    if (!inside) return node_new(p, NODE_EMPTY, 0, began); /* its flags stay */
+    if (!inside) return parse_behind_flags(p, began);
     if (p->depth == PATTERN_NESTING_MAX) {
         pattern_refuse(p, began, "more than %d groups inside each other", PATTERN_NESTING_MAX);
         return NODE_NONE;

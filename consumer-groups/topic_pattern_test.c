@@ -177,6 +177,7 @@ Test(topic_pattern, refusals_name_the_position) {
         {"a++", 3, "repetition of a repetition"},
         {"*a", 1, "nothing before"},
         {"a|+", 3, "nothing before"},
+        {"a(?i)*", 6, "nothing before"},
         {"(?", 1, "not known"},
         {"(?)", 1, "not known"},
         {"(?i-)", 1, "not known"},
