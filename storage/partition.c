@@ -279,6 +279,15 @@ bool partition_has_stored(const struct partition *partition, const struct append
     return append_verdict(partition, &append->header) == PRODUCER_DUPLICATE;
 }
 
+static bool append_waits(const struct partition *partition, size_t bytes) {
+    return !list_is_empty(&partition->store->space_queue) || !store_has_space(partition, bytes);
+}
+
+bool partition_accepts(const struct partition *partition, size_t bytes) {
+    return !partition->dead && !partition->offline && !partition->store->stopping &&
+           !append_waits(partition, bytes);
+}
+
 enum append_state partition_append(struct partition *partition, struct append *append) {
     append->partition = partition;
     append->code = ERROR_NONE;
@@ -287,8 +296,7 @@ enum append_state partition_append(struct partition *partition, struct append *a
     if (partition->dead) return append_refuse(append, ERROR_UNKNOWN_TOPIC_OR_PARTITION);
     if (partition->offline || store->stopping)
         return append_refuse(append, ERROR_KAFKA_STORAGE_ERROR);
-    bool waits =
-        !list_is_empty(&store->space_queue) || !store_has_space(partition, append->batch.len);
+    bool waits = append_waits(partition, append->batch.len);
     if (waits && !partition_has_stored(partition, append)) {
         store_queue_for_space(store, append);
         return APPEND_PENDING;
