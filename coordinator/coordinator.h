@@ -70,6 +70,8 @@ struct coordinator_kind {
     /* Everything is replayed: the time for arming timers and dropping what was left half-done. May
      * add records. */
     void (*loaded)(void *state);
+    /* About how many bytes of records make this state from nothing. */
+    size_t (*image_bytes)(void *state);
     /* An image begins: image_step() will be asked for all that is here now. */
     void (*image_begin)(void *state);
     /* Adds the records of the next piece of the state (up to some hundred KiB). False when nothing
@@ -80,9 +82,19 @@ struct coordinator_kind {
 
 /* --- life --- */
 
-/* Before the store's hook is installed (so that records join the round's commit): one per core. */
+/* The coordinators of one core. */
 struct coordinator_host;
-struct coordinator_host *coordinator_host_new(struct ring *ring);
+
+/* What the broker does before timers fire: everything that has arrived on any core's sockets by now
+ * is handed to the coordinators; then it calls coordinator_host_drained(), not from inside. */
+struct coordinator_drain {
+    void (*begin)(struct coordinator_drain *drain, struct coordinator_host *host);
+};
+
+/* To be made before the store's hook is installed, so that records join the round's commit. Without
+ * a drain (NULL) two rounds of the ring are waited for. */
+struct coordinator_host *coordinator_host_new(struct ring *ring, struct coordinator_drain *drain);
+void coordinator_host_drained(struct coordinator_host *host);
 void coordinator_host_free(struct coordinator_host *host);
 
 /* Begins to load. The log must be on this core. */
@@ -128,7 +140,7 @@ struct coordinator_call {
     struct coordinator *coordinator;
     struct list link;
     struct heap_node release;
-    bool finished;
+    bool begun, finished;
 };
 
 void coordinator_submit(struct coordinator *coordinator, struct coordinator_call *call);
@@ -179,6 +191,7 @@ struct coordinator_timer {
     struct heap_node node;
     /* May add records: it waits while the log cannot take any. */
     void (*fire)(struct coordinator_timer *timer);
+    struct coordinator *coordinator; /* the runtime's */
 };
 
 /* Arms, or moves. */
