@@ -30,6 +30,11 @@ static uint64_t hash_seed(void) {
 uint64_t hash_bytes(struct bytes key) { return XXH3_64bits_withSeed(key.at, key.len, hash_seed()); }
 uint64_t hash_u64(uint64_t key) { return XXH3_64bits_withSeed(&key, sizeof key, hash_seed()); }
 
+struct hash_wide hash_bytes_wide(struct bytes key) {
+    XXH128_hash_t hash = XXH3_128bits_withSeed(key.at, key.len, hash_seed());
+    return (struct hash_wide){hash.low64, hash.high64};
+}
+
 void map_init(struct map *map) { *map = (struct map){0}; }
 
 void map_deinit(struct map *map) {

@@ -21,6 +21,11 @@ struct map {
  * the simulator repeatable. */
 uint64_t hash_bytes(struct bytes key);
 uint64_t hash_u64(uint64_t key);
+/* Wide enough to stand for the key where a table cannot hold the keys themselves. */
+struct hash_wide {
+    uint64_t low, high;
+};
+struct hash_wide hash_bytes_wide(struct bytes key);
 void hash_seed_set(uint64_t seed);
 
 void map_init(struct map *map);
