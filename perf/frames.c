@@ -159,14 +159,23 @@ size_t api_versions_request(uint8_t *at) {
     return request_end(at, request_begin(at, API_API_VERSIONS, 0), 0);
 }
 
-size_t create_topic_request(uint8_t *at, struct bytes topic, int32_t partitions) {
+static void out_config(struct out *out, const char *config) {
+    const char *value = strchr(config, '=');
+    check(value && strlen(config) <= 255);
+    out_text(out, bytes_make(config, (size_t)(value - config)));
+    out_text(out, bytes_of_text(value + 1));
+}
+
+size_t create_topic_request(uint8_t *at, struct bytes topic, int32_t partitions,
+                            const char *const *configs, int config_count) {
     struct out out = request_begin(at, API_CREATE_TOPICS, 4);
     out_i32(&out, 1);
     out_text(&out, topic);
     out_i32(&out, partitions);
     out_i16(&out, 1);
     out_i32(&out, 0);
-    out_i32(&out, 0);
+    out_i32(&out, config_count);
+    for (int index = 0; index < config_count; index++) out_config(&out, configs[index]);
     out_i32(&out, 30000);
     out_i8(&out, 0);
     return request_end(at, out, 0);

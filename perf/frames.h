@@ -18,7 +18,7 @@ enum {
     API_INIT_PRODUCER_ID = 22,
 };
 
-enum { BATCH_HEADER = 61, FRAME_HEAD_MAX = 512, PARTITION_HEAD = 8 };
+enum { BATCH_HEADER = 61, FRAME_HEAD_MAX = 512, PARTITION_HEAD = 8, CREATE_REQUEST_MAX = 4096 };
 
 /* A cursor that writes; the caller has made room. */
 struct out {
@@ -61,7 +61,9 @@ size_t fetch_request(uint8_t *at, struct bytes topic, int32_t partition, int64_t
                      int32_t max_bytes, int32_t max_wait_ms);
 /* What a client says first; brokers take only small frames before. Version 0. */
 size_t api_versions_request(uint8_t *at);
-size_t create_topic_request(uint8_t *at, struct bytes topic, int32_t partitions);
+/* `configs` are texts NAME=VALUE of at most 255 bytes; the request fits CREATE_REQUEST_MAX. */
+size_t create_topic_request(uint8_t *at, struct bytes topic, int32_t partitions,
+                            const char *const *configs, int config_count);
 size_t delete_topic_request(uint8_t *at, struct bytes topic);
 
 /* Walks whole frames: length of the frame at `at` with its length field, or 0 while it is not

@@ -13,42 +13,9 @@
 #include "base/check.h"
 #include "base/clock.h"
 #include "base/memory.h"
-#include "perf/frames.h"
 #include "perf/process.h"
 
-enum { DRAIN_SECONDS = 2, SETTLE_US = 300000 };
-
-/* One request and its answer on a connection of its own; returns the topic's error code. */
-static int16_t topic_call(const struct load_options *options, const uint8_t *request, size_t len) {
-    uint8_t answer[1024];
-    int fd = connect_to(options->broker, NULL);
-    size_t whole = call_and_wait(fd, request, len, answer, sizeof answer);
-    close(fd);
-    struct in in = {answer + 8, answer + whole, false};
-    in_i32(&in); /* throttle time */
-    in_i32(&in);
-    in_text(&in);
-    int16_t code = in_i16(&in);
-    if (in.bad) die("an answer about a topic that cannot be read");
-    return code;
-}
-
-static void topic_create(const struct load_options *options) {
-    enum { TOPIC_ALREADY_EXISTS = 36 };
-    uint8_t request[FRAME_HEAD_MAX];
-    size_t len = create_topic_request(request, bytes_of_text(options->topic), options->partitions);
-    int16_t code = topic_call(options, request, len);
-    if (code && code != TOPIC_ALREADY_EXISTS)
-        die("creating topic %s: error code %d", options->topic, code);
-    usleep(SETTLE_US); /* Apache Kafka answers before its partitions have leaders */
-}
-
-static void topic_delete(const struct load_options *options) {
-    uint8_t request[FRAME_HEAD_MAX];
-    size_t len = delete_topic_request(request, bytes_of_text(options->topic));
-    int16_t code = topic_call(options, request, len);
-    if (code) fprintf(stderr, "deleting topic %s: error code %d\n", options->topic, code);
-}
+enum { DRAIN_SECONDS = 2 };
 
 static void thread_wait(struct load_thread *thread, uint64_t until) {
     struct epoll_event events[256];
@@ -66,7 +33,15 @@ static void thread_wait(struct load_thread *thread, uint64_t until) {
 
 static bool thread_is_idle(const struct load_thread *thread) {
     for (int at = 0; at < thread->connection_count; at++)
-        if (thread->connections[at].answered != thread->connections[at].armed) return false;
+        if (thread->connections[at].flying) return false;
+    return true;
+}
+
+/* Only a count of requests ends before its time. */
+static bool thread_is_done(const struct load_thread *thread) {
+    if (!thread->options->requests) return false;
+    for (int at = 0; at < thread->connection_count; at++)
+        if (!connection_is_done(&thread->connections[at])) return false;
     return true;
 }
 
@@ -84,7 +59,7 @@ static void *thread_run(void *argument) {
     struct load_thread *thread = argument;
     bool open = thread->options->rate > 0;
     uint64_t now = clock_monotonic_ns(), next = thread_start_due(thread, now);
-    while (now < thread->until) {
+    while (now < thread->until && !thread_is_done(thread)) {
         thread_wait(thread, next);
         now = clock_monotonic_ns();
         next = open ? thread_start_due(thread, now) : thread->until;
@@ -96,10 +71,10 @@ static void *thread_run(void *argument) {
 }
 
 static void thread_init(struct load_thread *thread, const struct load_options *options,
-                        const struct bytes *batches, int number) {
+                        const struct bytes *payloads, int number) {
     /* A consumer for each partition joins the producers of a latency run. */
     int all = options->connections + (options->mode == LOAD_LATENCY ? options->partitions : 0);
-    *thread = (struct load_thread){.options = options, .batches = batches};
+    *thread = (struct load_thread){.options = options, .payloads = payloads};
     thread->first = all * number / options->threads;
     thread->connection_count = all * (number + 1) / options->threads - thread->first;
     thread->epoll = epoll_create1(EPOLL_CLOEXEC);
@@ -132,38 +107,57 @@ static void result_merge(struct load_result *into, const struct load_result *fro
     into->errors += from->errors;
 }
 
-struct cpu_use {
-    double client, broker;
+/* CPU in cores, over the seconds that were measured. */
+struct measurement {
+    double seconds, client, broker;
 };
 
-/* Sleeps through warm-up and measurement, and takes the CPU times at their borders. */
-static struct cpu_use measure_cpu(const struct load_options *options) {
-    struct cpu_use use;
-    usleep((useconds_t)(options->warm_up_seconds * 1e6));
-    use.client = own_cpu();
-    use.broker = options->pid ? process_cpu(options->pid) : 0;
-    usleep((useconds_t)(options->seconds * 1e6));
-    use.client = (own_cpu() - use.client) / options->seconds;
-    use.broker = options->pid ? (process_cpu(options->pid) - use.broker) / options->seconds : 0;
-    return use;
+static void measurement_begin(struct measurement *measurement, const struct load_options *options) {
+    measurement->seconds = (double)clock_monotonic_ns() / 1e9;
+    measurement->client = own_cpu();
+    measurement->broker = options->pid ? process_cpu(options->pid) : 0;
 }
 
-static struct load_result run_threads(const struct load_options *options,
-                                      const struct bytes *batches, struct cpu_use *use) {
-    struct load_thread *threads = memory_zero((size_t)options->threads, sizeof *threads);
-    pthread_t *ids = memory_zero((size_t)options->threads, sizeof *ids);
-    struct load_result all = {0};
-    for (int at = 0; at < options->threads; at++) thread_init(&threads[at], options, batches, at);
-    uint64_t began = clock_monotonic_ns();
+static void measurement_end(struct measurement *measurement, const struct load_options *options) {
+    double used = options->pid ? process_cpu(options->pid) - measurement->broker : 0;
+    measurement->seconds = (double)clock_monotonic_ns() / 1e9 - measurement->seconds;
+    measurement->client = (own_cpu() - measurement->client) / measurement->seconds;
+    measurement->broker = used / measurement->seconds;
+}
+
+/* Sleeps through warm-up and measurement, and takes the CPU times at their borders. */
+static void measure(struct measurement *measurement, const struct load_options *options) {
+    usleep((useconds_t)(options->warm_up_seconds * 1e6));
+    measurement_begin(measurement, options);
+    usleep((useconds_t)(options->seconds * 1e6));
+    measurement_end(measurement, options);
+    measurement->seconds = options->seconds; /* the threads' own borders */
+}
+
+static void threads_start(struct load_thread *threads, pthread_t *ids,
+                          const struct load_options *options, uint64_t began) {
     for (int at = 0; at < options->threads; at++) {
         threads[at].began = began;
         threads[at].measure_from = began + (uint64_t)(options->warm_up_seconds * 1e9);
         threads[at].until = threads[at].measure_from + (uint64_t)(options->seconds * 1e9);
         check(pthread_create(&ids[at], NULL, thread_run, &threads[at]) == 0);
     }
-    *use = measure_cpu(options);
+}
+
+static struct load_result run_threads(const struct load_options *options,
+                                      const struct bytes *payloads,
+                                      struct measurement *measurement) {
+    struct load_thread *threads = memory_zero((size_t)options->threads, sizeof *threads);
+    pthread_t *ids = memory_zero((size_t)options->threads, sizeof *ids);
+    struct load_result all = {0};
+    for (int at = 0; at < options->threads; at++) thread_init(&threads[at], options, payloads, at);
+    uint64_t began = clock_monotonic_ns();
+    measurement_begin(measurement, options);
+    threads_start(threads, ids, options, began);
+    if (!options->requests) measure(measurement, options);
+    for (int at = 0; at < options->threads; at++) pthread_join(ids[at], NULL);
+    if (options->requests) measurement_end(measurement, options);
     for (int at = 0; at < options->threads; at++) {
-        pthread_join(ids[at], NULL);
         result_merge(&all, &threads[at].result);
         if (all.errors && all.first_error_ns >= began) all.first_error_ns -= began;
         thread_deinit(&threads[at]);
@@ -182,21 +176,24 @@ static void print_quantiles(const char *name, const struct histogram *histogram)
 
 /* One line for programs on stdout, one for people on stderr. */
 static void report(const struct load_options *options, const struct load_result *result,
-                   const struct cpu_use *use) {
+                   const struct measurement *measurement) {
     static const char *const modes[] = {"produce", "fetch", "latency"};
-    double requests = (double)result->requests / options->seconds;
-    double records = (double)result->records / options->seconds;
-    double megabytes = (double)result->bytes / options->seconds / 1e6;
+    double requests = (double)result->requests / measurement->seconds;
+    double records = (double)result->records / measurement->seconds;
+    double megabytes = (double)result->bytes / measurement->seconds / 1e6;
     printf(
-        "{\"mode\": \"%s\", \"requests_per_s\": %.1f, \"records_per_s\": %.1f, \"mb_per_s\": %.2f",
-        modes[options->mode], requests, records, megabytes);
+        "{\"mode\": \"%s\", \"protocol\": \"%s\", \"seconds\": %.3f, \"requests_per_s\": %.1f, "
+        "\"records_per_s\": %.1f, \"mb_per_s\": %.2f",
+        modes[options->mode], options->protocol->name, measurement->seconds, requests, records,
+        megabytes);
     print_quantiles("answer", &result->answer);
     if (options->mode == LOAD_LATENCY) print_quantiles("delivered", &result->delivered);
     printf(
         ", \"client_cpu\": %.3f, \"broker_cpu\": %.3f, \"congestion\": \"%s\", "
         "\"errors\": %lu, \"first_error\": %d, \"first_error_s\": %.3f}\n",
-        use->client, use->broker, options->congestion ? options->congestion : "default",
-        (unsigned long)result->errors, result->first_error, (double)result->first_error_ns / 1e9);
+        measurement->client, measurement->broker,
+        options->congestion ? options->congestion : "default", (unsigned long)result->errors,
+        result->first_error, (double)result->first_error_ns / 1e9);
     const struct histogram *shown =
         options->mode == LOAD_LATENCY ? &result->delivered : &result->answer;
     fprintf(stderr,
@@ -205,8 +202,22 @@ static void report(const struct load_options *options, const struct load_result 
             modes[options->mode], requests, records, megabytes,
             (double)histogram_quantile(shown, 0.5) / 1e3,
             (double)histogram_quantile(shown, 0.99) / 1e3,
-            (double)histogram_quantile(shown, 0.999) / 1e3, use->client, use->broker,
-            (unsigned long)result->errors);
+            (double)histogram_quantile(shown, 0.999) / 1e3, measurement->client,
+            measurement->broker, (unsigned long)result->errors);
+}
+
+static int run(const struct load_options *options) {
+    struct bytes *payloads = memory_zero((size_t)options->variants, sizeof *payloads);
+    for (int at = 0; at < options->variants; at++)
+        payloads[at] = options->protocol->payload_make(options, (uint64_t)at + 1);
+    if (options->create) options->protocol->topic_create(options);
+    struct measurement measurement;
+    struct load_result result = run_threads(options, payloads, &measurement);
+    if (options->create && !options->keep) options->protocol->topic_delete(options);
+    report(options, &result, &measurement);
+    for (int at = 0; at < options->variants; at++) free((void *)payloads[at].at);
+    free(payloads);
+    return result.errors || !result.requests ? 1 : 0;
 }
 
 int main(int count, char **arguments) {
@@ -216,15 +227,11 @@ int main(int count, char **arguments) {
     snprintf(own_topic, sizeof own_topic, "perf-%d", (int)getpid());
     if (!options.topic) options.topic = own_topic;
     signal(SIGPIPE, SIG_IGN);
-    struct bytes *batches = memory_zero((size_t)options.variants, sizeof *batches);
-    for (int at = 0; at < options.variants; at++)
-        batches[at] = batch_make(options.record_bytes, options.batch_bytes, (uint64_t)at + 1);
-    if (options.create) topic_create(&options);
-    struct cpu_use use;
-    struct load_result result = run_threads(&options, batches, &use);
-    if (options.create && !options.keep) topic_delete(&options);
-    report(&options, &result, &use);
-    for (int at = 0; at < options.variants; at++) free((void *)batches[at].at);
-    free(batches);
-    return result.errors || !result.requests ? 1 : 0;
+    if (options.mode == LOAD_CREATE)
+        options.protocol->topic_create(&options);
+    else if (options.mode == LOAD_DELETE)
+        options.protocol->topic_delete(&options);
+    else
+        return run(&options);
+    return 0;
 }

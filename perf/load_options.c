@@ -3,24 +3,31 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/memory.h"
 #include "perf/load.h"
 #include "perf/process.h"
 
 static const char usage[] =
-    "usage: load produce|fetch|latency --broker HOST:PORT [OPTION...]\n"
+    "usage: load produce|fetch|latency|create|delete --broker HOST:PORT [OPTION...]\n"
     "\n"
     "  produce   pre-encoded batches, closed loop, or open loop with --rate\n"
     "  fetch     reads a topic from its start, over and over\n"
     "  latency   produces at --rate and times each record until a consumer has it\n"
+    "  create, delete    only the topic\n"
     "\n"
     "  --topic NAME       default: one of its own, deleted at the end (--keep leaves it)\n"
     "  --no-create        the topic is there\n"
+    "  --config NAME=VALUE  of the topic that is created; may be repeated\n"
+    "  --protocol NAME    kafka; redis, nats, nats-atomic: --record is a message then, and "
+    "--batches\n"
+    "                     the messages that a request pipelines (or commits as one: atomic)\n"
     "  --partitions N     1      --connections N    1      --in-flight N      1\n"
     "  --record BYTES     1024   --batch BYTES      1: one record in a batch\n"
     "  --batches N        1: batches in a request, each to a partition of its own\n"
     "  --fetch BYTES      1048576: the most that a fetch asks for\n"
     "  --acks N           -1     --rate N           requests a second over all; 0: closed loop\n"
     "  --seconds N        5      --warm-up N        1      --threads N        1\n"
+    "  --requests N       ends after so many over all, without warm-up, in --seconds at most\n"
     "  --variants N       8: different batches, so that caches see real traffic\n"
     "  --congestion NAME  cubic: congestion control of our side\n"
     "  --pid N            the broker's, to report its CPU time\n";
@@ -44,7 +51,10 @@ enum option_id {
     WARM_UP,
     RATE,
     NO_CREATE,
-    KEEP
+    KEEP,
+    CONFIG,
+    PROTOCOL,
+    REQUESTS
 };
 
 static const struct option rows[] = {
@@ -67,8 +77,25 @@ static const struct option rows[] = {
     {"rate", required_argument, NULL, RATE},
     {"no-create", no_argument, NULL, NO_CREATE},
     {"keep", no_argument, NULL, KEEP},
+    {"config", required_argument, NULL, CONFIG},
+    {"protocol", required_argument, NULL, PROTOCOL},
+    {"requests", required_argument, NULL, REQUESTS},
     {0},
 };
+
+static const struct load_protocol *protocol_find(const char *name) {
+    static const struct load_protocol *const all[] = {&load_kafka, &load_redis, &load_nats,
+                                                      &load_nats_streams, &load_nats_atomic};
+    for (size_t at = 0; at < array_count(all); at++)
+        if (strcmp(name, all[at]->name) == 0) return all[at];
+    die("load: no protocol %s", name);
+}
+
+static void config_add(struct load_options *options, const char *config) {
+    if (options->config_count == TOPIC_CONFIGS_MAX || !strchr(config, '=') || strlen(config) > 255)
+        die("load: --config NAME=VALUE, %d times at most", TOPIC_CONFIGS_MAX);
+    options->configs[options->config_count++] = config;
+}
 
 static void option_apply(struct load_options *o, enum option_id id, const char *value) {
     switch (id) {
@@ -91,6 +118,9 @@ static void option_apply(struct load_options *o, enum option_id id, const char *
         case RATE: o->rate = atof(value); break;
         case NO_CREATE: o->create = false; break;
         case KEEP: o->keep = true; break;
+        case CONFIG: config_add(o, value); break;
+        case PROTOCOL: o->protocol = protocol_find(value); break;
+        case REQUESTS: o->requests = strtoull(value, NULL, 10); break;
     }
 }
 
@@ -99,10 +129,14 @@ static void options_check(const struct load_options *o) {
     if (o->partitions < 1 || o->connections < 1 || o->in_flight < 1 || o->threads < 1 ||
         o->variants < 1 || o->batches < 1 || o->seconds <= 0)
         die("load: counts and seconds must be at least 1");
-    if (o->batches > o->partitions) die("load: --batches needs as many --partitions");
+    if (o->batches > o->partitions && !o->protocol->splits)
+        die("load: --batches needs as many --partitions");
     if (o->threads > o->connections) die("load: more threads than connections");
-    if (!o->create && !o->topic) die("load: --no-create needs a --topic");
+    bool only_topic = o->mode == LOAD_CREATE || o->mode == LOAD_DELETE;
+    if ((!o->create || only_topic) && !o->topic) die("load: which --topic?");
     if (o->acks == 0) die("load: acks=0 has no answers to count");
+    if (o->protocol != &load_kafka && (o->mode == LOAD_FETCH || o->mode == LOAD_LATENCY))
+        die("load: fetch and latency speak only Kafka's protocol");
     if (o->topic && strlen(o->topic) > 249) die("load: the topic's name is too long");
     bool latency = o->mode == LOAD_LATENCY;
     if (latency && (o->threads > 1 || o->rate <= 0 || o->connections > o->partitions))
@@ -110,8 +144,9 @@ static void options_check(const struct load_options *o) {
 }
 
 void load_options_read(struct load_options *options, int count, char **arguments) {
-    static const char *const modes[] = {"produce", "fetch", "latency"};
-    *options = (struct load_options){.congestion = "cubic",
+    static const char *const modes[] = {"produce", "fetch", "latency", "create", "delete"};
+    *options = (struct load_options){.protocol = &load_kafka,
+                                     .congestion = "cubic",
                                      .partitions = 1,
                                      .connections = 1,
                                      .in_flight = 1,
@@ -126,8 +161,9 @@ void load_options_read(struct load_options *options, int count, char **arguments
                                      .warm_up_seconds = 1,
                                      .create = true};
     unsigned mode = 0;
-    while (mode < 3 && (count < 2 || strcmp(arguments[1], modes[mode]) != 0)) mode++;
-    if (mode == 3) {
+    while (mode < array_count(modes) && (count < 2 || strcmp(arguments[1], modes[mode]) != 0))
+        mode++;
+    if (mode == array_count(modes)) {
         fputs(usage, stderr);
         exit(2);
     }
@@ -138,5 +174,6 @@ void load_options_read(struct load_options *options, int count, char **arguments
         if (id == '?') exit(2);
         option_apply(options, (enum option_id)id, optarg);
     }
+    if (options->requests) options->warm_up_seconds = 0;
     options_check(options);
 }
