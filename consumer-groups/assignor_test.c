@@ -140,20 +140,26 @@ static void swap(int32_t *a, int32_t *b) {
     *b = kept;
 }
 
-/* The last member leaves, and what it had is free; or one joins behind the others. */
+/* Two members exchange their numbers, and all that goes with them. */
+static void swap_members(struct world *world, int32_t a, int32_t b) {
+    swap(&world->member_subscription[a], &world->member_subscription[b]);
+    for (int32_t p = 0; p < PARTITIONS_MAX; p++)
+        if (world->owner[p] == a || world->owner[p] == b)
+            world->owner[p] = world->owner[p] == a ? b : a;
+}
+
+/* A member leaves, and what it had is free; or one joins, anywhere in the order. */
 static void change_members(struct world *world) {
-    if (world->input.member_count > 1 && below(world, 2)) {
-        int32_t gone = below(world, world->input.member_count), last = --world->input.member_count;
-        swap(&world->member_subscription[gone], &world->member_subscription[last]);
-        for (int32_t p = 0; p < PARTITIONS_MAX; p++) {
-            if (world->owner[p] == gone)
-                world->owner[p] = ASSIGNOR_NOBODY;
-            else if (world->owner[p] == last)
-                world->owner[p] = gone;
-        }
-    } else if (world->input.member_count < MEMBERS_MAX) {
-        world->member_subscription[world->input.member_count++] =
-            below(world, world->input.subscription_count);
+    int32_t count = world->input.member_count, any = below(world, count);
+    if (count > 1 && below(world, 2)) {
+        swap_members(world, any, count - 1);
+        for (int32_t p = 0; p < PARTITIONS_MAX; p++)
+            if (world->owner[p] == count - 1) world->owner[p] = ASSIGNOR_NOBODY;
+        world->input.member_count--;
+    } else if (count < MEMBERS_MAX) {
+        world->member_subscription[count] = below(world, world->input.subscription_count);
+        swap_members(world, any, count);
+        world->input.member_count++;
     }
 }
 
