@@ -91,6 +91,31 @@ bool block_read(struct bytes bytes, struct journal_block *header) {
     return true;
 }
 
+/* Whether one of the entries in these bytes is the partition's. */
+static bool entries_name(struct bytes entries, uint32_t partition) {
+    while (entries.len >= JOURNAL_ENTRY_BYTES) {
+        if (load_u32(entries.at + 4) == partition) return true;
+        size_t size = JOURNAL_ENTRY_BYTES + (size_t)load_u32(entries.at + 8);
+        if (size > entries.len) return false;
+        entries = bytes_make(entries.at + size, entries.len - size);
+    }
+    return false;
+}
+
+bool block_has_partition(struct bytes bytes, const struct journal_block *header, uint32_t shard,
+                         uint32_t partition) {
+    size_t at = JOURNAL_HEADER_BYTES, end = header->length;
+    for (uint32_t run = 0; run < header->run_count && end - at >= JOURNAL_RUN_BYTES; run++) {
+        uint32_t run_shard = load_u32(bytes.at + at), size = load_u32(bytes.at + at + 12);
+        at += JOURNAL_RUN_BYTES;
+        if (size > end - at) return false;
+        if (run_shard == shard && entries_name(bytes_make(bytes.at + at, size), partition))
+            return true;
+        at += size;
+    }
+    return false;
+}
+
 void block_cursor_init(struct block_cursor *cursor, struct bytes bytes,
                        const struct journal_block *header) {
     check(header->length <= bytes.len);

@@ -78,6 +78,10 @@ bool block_read(struct bytes bytes, struct journal_block *header);
 /* The length that a header claims, when at least the header itself is plausible; else 0. */
 size_t block_claimed_length(struct bytes bytes);
 
+/* Whether the partition, of that shard, has an entry in the block; looks only at what is needed. */
+bool block_has_partition(struct bytes bytes, const struct journal_block *header, uint32_t shard,
+                         uint32_t partition);
+
 struct block_entry_view {
     uint32_t shard, epoch;
     uint64_t shard_sequence;

@@ -13,7 +13,7 @@ enum {
     LOOK_AHEAD_BYTES = (JOURNAL_IN_FLIGHT_MAX + 1) * JOURNAL_BLOCK_MAX,
     WINDOW_BYTES = LOOK_AHEAD_BYTES + JOURNAL_BLOCK_MAX,
     READ_MIN = 64 << 10,
-    READ_MAX = JOURNAL_BLOCK_MAX,
+    READ_MAX = 4 * JOURNAL_BLOCK_MAX,
 };
 
 static void scan_path(const struct journal_scan *scan, const struct scanned_file *file,
@@ -39,7 +39,9 @@ static int window_fill(struct journal_scan *scan, const struct scanned_file *fil
     bool same = window->number == file->number && window->len > 0;
     if (same && position >= window->position && position + len <= window->position + window->len)
         return 0;
-    size_t size = same && position >= window->position ? window->size * 2 : READ_MIN;
+    bool goes_on =
+        same && position >= window->position && position <= window->position + window->len;
+    size_t size = goes_on ? window->size * 2 : READ_MIN;
     if (size > READ_MAX) size = READ_MAX;
     if (size < len) size = round_up(len, JOURNAL_ALIGNMENT);
     if (size > file->size - position) size = file->size - position;
@@ -79,24 +81,54 @@ static uint64_t block_padded(const struct journal_block *block) {
     return round_up(block->length, JOURNAL_ALIGNMENT);
 }
 
-/* Walks one file's blocks from its start as far as they follow each other. */
-static bool scan_file(struct journal_scan *scan, struct scanned_file *file, struct error *error) {
+/* --- the blocks of one file --- */
+
+static void file_push(struct scanned_file *file, struct scanned_block block) {
+    if (file->block_count == file->block_capacity) {
+        file->block_capacity = file->block_capacity * 2 + 64;
+        file->blocks = memory_resize(file->blocks, file->block_capacity * sizeof *file->blocks);
+    }
+    file->blocks[file->block_count++] = block;
+}
+
+static void file_add(const struct journal_scan *scan, struct scanned_file *file,
+                     const struct journal_block *block) {
+    file_push(file, (struct scanned_block){
+                        .sequence = block->sequence,
+                        .at = (uint32_t)(file->end / JOURNAL_ALIGNMENT),
+                        .has_catalog = block_has_partition(scan->bytes, block, CATALOG_SHARD,
+                                                           CATALOG_PARTITION_ID),
+                    });
+    file->last = block->sequence;
+    file->last_incarnation = block->incarnation;
+    file->released_through = block->released_through;
+    file->end += block_padded(block);
+}
+
+/* From its start as far as blocks follow each other. */
+static bool scan_walk(struct journal_scan *scan, struct scanned_file *file, struct error *error) {
     struct journal_block block;
+    if (file->walked) return true;
+    file->walked = true;
     for (;;) {
         int result = scan_block(scan, file, file->end, &block);
         if (result < 0) return scan_error(scan, file, "read", result, error);
-        bool follows = file->first == 0 || (block.sequence == file->last + 1 &&
-                                            block.incarnation >= file->last_incarnation);
+        bool follows = file->block_count == 0 || (block.sequence == file->last + 1 &&
+                                                  block.incarnation >= file->last_incarnation);
         if (result == 0 || !follows) return true;
-        if (file->first == 0) {
-            file->first = block.sequence;
-            file->first_incarnation = block.incarnation;
-        }
-        file->last = block.sequence;
-        file->last_incarnation = block.incarnation;
-        file->released_through = block.released_through;
-        file->end += block_padded(&block);
+        file_add(scan, file, &block);
     }
+}
+
+/* Which blocks it begins with. */
+static bool scan_first(struct journal_scan *scan, struct scanned_file *file, struct error *error) {
+    struct journal_block block;
+    int result = scan_block(scan, file, 0, &block);
+    if (result < 0) return scan_error(scan, file, "read", result, error);
+    if (result == 0) return true;
+    file->first = block.sequence;
+    file->first_incarnation = block.incarnation;
+    return true;
 }
 
 static bool scan_open_file(struct journal_scan *scan, uint32_t number, struct error *error) {
@@ -143,24 +175,46 @@ static bool file_follows(const struct scanned_file *before, const struct scanned
            before->last_incarnation <= file->first_incarnation;
 }
 
+/* Goes back from the newest file of a run, `*begin`, to the one that holds the first block that it
+ * needs. False when there is a gap before that, or (error) the disk says no. */
+static bool scan_reach_back(struct journal_scan *scan, unsigned *begin, struct error *error) {
+    if (!scan_walk(scan, &scan->files[*begin], error)) return false;
+    uint64_t needed = scan->files[*begin].released_through + 1;
+    while (scan->files[*begin].first > needed) {
+        if (*begin == 0) return false;
+        struct scanned_file *before = &scan->files[*begin - 1];
+        if (!scan_walk(scan, before, error) || !file_follows(before, &scan->files[*begin]))
+            return false;
+        --*begin;
+    }
+    return true;
+}
+
+static void scan_take(struct journal_scan *scan, unsigned begin, unsigned end) {
+    const struct scanned_file *newest = &scan->files[end - 1];
+    scan->released_through = newest->released_through;
+    scan->last_sequence = newest->last;
+    scan->last_incarnation = newest->last_incarnation;
+    for (unsigned at = begin; at < end; at++)
+        scan->files[at].needed = scan->files[at].last > scan->released_through;
+}
+
 /* The newest run of files that reaches back to the first block that it needs. Newer files that do
  * not are behind a gap: their blocks were never acknowledged, or something is damaged. */
-static void scan_chain(struct journal_scan *scan) {
+static bool scan_chain(struct journal_scan *scan, struct error *error) {
+    error->text[0] = '\0';
     for (unsigned end = scan->file_count; end > 0 && scan->files[end - 1].first;) {
         unsigned begin = end - 1;
-        while (begin > 0 && file_follows(&scan->files[begin - 1], &scan->files[begin])) begin--;
-        const struct scanned_file *newest = &scan->files[end - 1];
-        if (newest->released_through + 1 >= scan->files[begin].first) {
-            scan->released_through = newest->released_through;
-            scan->last_sequence = newest->last;
-            scan->last_incarnation = newest->last_incarnation;
-            for (unsigned at = begin; at < end; at++)
-                scan->files[at].needed = scan->files[at].last > scan->released_through;
-            return;
+        bool reached = scan_reach_back(scan, &begin, error);
+        if (error->text[0]) return false;
+        if (reached) {
+            scan_take(scan, begin, end);
+            return true;
         }
         for (unsigned at = begin; at < end; at++) scan->files[at].first = scan->files[at].end = 0;
         end = begin;
     }
+    return true;
 }
 
 /* --- what lies behind it --- */
@@ -219,6 +273,11 @@ static bool scan_rest(struct journal_scan *scan, struct error *error) {
     return fine;
 }
 
+static void scanned_file_close(struct scanned_file *file) {
+    file_close(file->file);
+    free(file->blocks);
+}
+
 /* A crash while a file was prefilled leaves a short one, of which nothing is needed. */
 static void scan_remove_unfinished(struct journal_scan *scan) {
     unsigned kept = 0;
@@ -227,7 +286,7 @@ static void scan_remove_unfinished(struct journal_scan *scan) {
         if (!file->needed && file->size < JOURNAL_FILE_MIN) {
             char path[LAYOUT_PATH_SIZE];
             scan_path(scan, file, path);
-            file_close(file->file);
+            scanned_file_close(file);
             disk_unlink(scan->directory->disk, path);
         } else {
             scan->files[kept++] = *file;
@@ -245,11 +304,10 @@ bool journal_scan_open(struct journal_scan *scan, struct data_directory *directo
                          JOURNAL_FILES_MAX);
     for (unsigned at = 0; at < count; at++) {
         if (!scan_open_file(scan, numbers[at], error)) return false;
-        if (!scan_file(scan, &scan->files[at], error)) return false;
+        if (!scan_first(scan, &scan->files[at], error)) return false;
     }
     scan_sort(scan);
-    scan_chain(scan);
-    if (!scan_rest(scan, error)) return false;
+    if (!scan_chain(scan, error) || !scan_rest(scan, error)) return false;
     scan_remove_unfinished(scan);
     if (scan->torn_blocks)
         say_info(
@@ -260,34 +318,43 @@ bool journal_scan_open(struct journal_scan *scan, struct data_directory *directo
 }
 
 void journal_scan_close(struct journal_scan *scan) {
-    for (unsigned at = 0; at < scan->file_count; at++)
-        if (scan->files[at].file) file_close(scan->files[at].file);
+    for (unsigned at = 0; at < scan->file_count; at++) {
+        scanned_file_close(&scan->files[at]);
+    }
     free(scan->buffer);
     *scan = (struct journal_scan){0};
 }
 
-void journal_scan_rewind(struct journal_scan *scan) {
+void journal_scan_rewind(struct journal_scan *scan, bool catalog_only) {
     scan->at_file = 0;
-    scan->at_position = 0;
+    scan->at_block = 0;
+    scan->catalog_only = catalog_only;
     scan->has_block = false;
+}
+
+/* The next block that is wanted, or NULL. */
+static const struct scanned_block *scan_wanted(struct journal_scan *scan) {
+    for (; scan->at_file < scan->file_count; scan->at_file++, scan->at_block = 0) {
+        const struct scanned_file *file = &scan->files[scan->at_file];
+        while (file->needed && scan->at_block < file->block_count) {
+            const struct scanned_block *block = &file->blocks[scan->at_block++];
+            if (block->sequence <= scan->released_through) continue;
+            if (!scan->catalog_only || block->has_catalog) return block;
+        }
+    }
+    return NULL;
 }
 
 bool journal_scan_next(struct journal_scan *scan, struct error *error) {
     scan->has_block = false;
-    while (scan->at_file < scan->file_count) {
-        struct scanned_file *file = &scan->files[scan->at_file];
-        if (!file->needed || scan->at_position >= file->end) {
-            scan->at_file++;
-            scan->at_position = 0;
-            continue;
-        }
-        int result = scan_block(scan, file, scan->at_position, &scan->block);
-        if (result < 0) return scan_error(scan, file, "read", result, error);
-        if (result == 0)
-            return scan_damaged(scan, file, scan->at_position, scan->block.sequence + 1, error);
-        scan->at_position += block_padded(&scan->block);
-        scan->has_block = true;
-        return true;
-    }
+    const struct scanned_block *wanted = scan_wanted(scan);
+    if (!wanted) return true;
+    struct scanned_file *file = &scan->files[scan->at_file];
+    uint64_t position = (uint64_t)wanted->at * JOURNAL_ALIGNMENT;
+    int result = scan_block(scan, file, position, &scan->block);
+    if (result < 0) return scan_error(scan, file, "read", result, error);
+    if (result == 0 || scan->block.sequence != wanted->sequence)
+        return scan_damaged(scan, file, position, wanted->sequence, error);
+    scan->has_block = true;
     return true;
 }

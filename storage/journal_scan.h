@@ -2,7 +2,8 @@
  * where it ends, and whether it ends in a torn tail or in damage.
  *
  * The chain is sequence, sequence + 1, … over files, incarnations never falling, back to the first
- * block that its own last block still needs (released_through). Behind it, in every file, the scan
+ * block that its own last block still needs (released_through): files before that are not read
+ * beyond their beginning. Behind the chain, in every file, the scan
  * looks for later blocks: one whose acknowledged_through covers a missing block proves that this
  * had been durable, and is damage; otherwise what lies behind was never acknowledged, and is zeroed
  * and synced. Nothing is changed before all files were looked at, and nothing at all when there is
@@ -12,14 +13,23 @@
 #include "storage/data_directory.h"
 #include "storage/journal.h"
 
+/* A block of the chain, and whether the catalog has an entry in it. */
+struct scanned_block {
+    uint64_t sequence;
+    uint32_t at; /* in units of JOURNAL_ALIGNMENT */
+    bool has_catalog;
+};
+
 struct scanned_file {
     struct file *file;
     uint32_t number;
-    uint64_t size, end;   /* end: after the last block of its chain */
+    uint64_t size, end;   /* end: after the last block of its chain; 0 unless walked */
     uint64_t first, last; /* sequences; 0 when it begins with no block of ours */
     uint64_t first_incarnation, last_incarnation, released_through; /* the last: as its end says */
     uint64_t clear_upto; /* [end, clear_upto) holds blocks that were never acknowledged */
-    bool needed;
+    struct scanned_block *blocks;
+    size_t block_count, block_capacity;
+    bool walked, needed;
 };
 
 /* Which part of which file is in the buffer. */
@@ -38,8 +48,9 @@ struct journal_scan {
     uint64_t torn_blocks;
     /* Replay cursor */
     unsigned at_file;
-    uint64_t at_position;
-    uint8_t *buffer; /* JOURNAL_BLOCK_MAX, aligned */
+    size_t at_block;
+    bool catalog_only;
+    uint8_t *buffer; /* aligned */
     struct scan_window window;
     struct bytes bytes; /* the block last read, in the buffer */
     struct journal_block block;
@@ -51,7 +62,7 @@ bool journal_scan_open(struct journal_scan *scan, struct data_directory *directo
                        const uint32_t *numbers, unsigned count, struct error *error);
 void journal_scan_close(struct journal_scan *scan);
 
-/* Replay of the needed chain: rewind, then next until false. The block is in scan->block, its bytes
- * in scan->bytes. */
-void journal_scan_rewind(struct journal_scan *scan);
+/* Replay of the needed blocks, or only of those in which the catalog has an entry: rewind, then
+ * next until has_block is false. The block is in scan->block, its bytes in scan->bytes. */
+void journal_scan_rewind(struct journal_scan *scan, bool catalog_only);
 bool journal_scan_next(struct journal_scan *scan, struct error *error);

@@ -117,7 +117,7 @@ static void expect_chain(struct bench *bench, uint64_t first, uint64_t last) {
     struct error error = {0};
     cr_assert(scan_again(bench, &error), "%s", error.text);
     struct journal_scan *scan = &bench->scan;
-    journal_scan_rewind(scan);
+    journal_scan_rewind(scan, false);
     uint64_t met = 0, from = 0;
     while (journal_scan_next(scan, &error) && scan->has_block) {
         if (met) cr_assert_eq(scan->block.sequence, met + 1);

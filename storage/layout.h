@@ -14,6 +14,9 @@ enum {
     LAYOUT_PATH_SIZE = 64,
 };
 
+/* The catalog's own partition: id 0 on shard 0. */
+enum { CATALOG_PARTITION_ID = 0, CATALOG_SHARD = 0 };
+
 #define LAYOUT_SUPERBLOCK "superblock"
 #define LAYOUT_LOCK "lock"
 #define LAYOUT_JOURNALS "journal"

@@ -128,10 +128,10 @@ static bool recover_block(struct recovered *recovered, struct journal_scan *scan
                                   (unsigned long long)scan->block.sequence);
 }
 
-static bool recover_replay(struct recovered *recovered, entry_handler *handle, void *context,
-                           struct error *error) {
+static bool recover_replay(struct recovered *recovered, bool catalog_only, entry_handler *handle,
+                           void *context, struct error *error) {
     for (unsigned at = 0; at < recovered->scan_count; at++) {
-        journal_scan_rewind(&recovered->scans[at]);
+        journal_scan_rewind(&recovered->scans[at], catalog_only);
         if (!journal_scan_next(&recovered->scans[at], error)) return false;
     }
     struct journal_scan *scan;
@@ -234,7 +234,7 @@ bool recover_catalog(struct recovered *recovered,
                                                   .shard = CATALOG_SHARD};
         catalog = partition_new(&definition, shard, NULL);
     }
-    if (!recover_replay(recovered, catalog_entry, catalog, error)) return false;
+    if (!recover_replay(recovered, true, catalog_entry, catalog, error)) return false;
     for (size_t at = 0; at < catalog->segment_count; at++)
         if (!catalog_segment(catalog, recovered->directory, &catalog->segments[at], batch, context,
                              error))
@@ -340,7 +340,7 @@ bool recover_partitions(struct recovered *recovered,
     map_init(&lives.by_id);
     recovered->report.blocks = recovered->report.bytes = 0;
     bool fine = lives_begin(&lives, recovered, error) &&
-                recover_replay(recovered, partition_entry, &lives, error);
+                recover_replay(recovered, false, partition_entry, &lives, error);
     if (fine && !recovered->directory->formatted_now) {
         struct {
             struct recovered *recovered;

@@ -10,12 +10,10 @@
 #pragma once
 
 #include "storage/data_directory.h"
+#include "storage/layout.h"
 #include "storage/partition.h"
 
 struct recovered;
-
-/* The catalog's own partition: id 0 on shard 0. */
-enum { CATALOG_PARTITION_ID = 0, CATALOG_SHARD = 0 };
 
 bool recover_open(struct data_directory *directory, struct recovered **recovered,
                   struct error *error);
