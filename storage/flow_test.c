@@ -67,6 +67,35 @@ Test(flow, a_burst_of_large_appends, .timeout = 60) {
     fixture_deinit(&fixture);
 }
 
+/* Partitions that fill evenly want to write out all at once: they take turns, and all get theirs.
+ */
+Test(flow, write_outs_take_turns, .timeout = 60) {
+    struct fixture fixture;
+    fixture_init(&fixture, IO_EPOLL);
+    fixture.partitions = FIXTURE_PARTITIONS;
+    fixture_start(&fixture);
+    struct store *store = fixture.store;
+    store->write_out_count = SETTLE_IN_FLIGHT_MAX; /* as if so many were being written */
+    struct fleet fleet = {0};
+    for (uint32_t id = 1; id <= FIXTURE_PARTITIONS; id++)
+        for (int at = 0; at < 5; at++) launch(&fixture, &fleet, id, 25000);
+    fixture_run_until(&fixture, &fleet.all_done);
+    for (uint32_t id = 2; id <= FIXTURE_PARTITIONS; id++)
+        while (fixture_partition(&fixture, id)->preparing) ring_round(fixture.ring, true);
+    cr_assert_gt(store->unsettled_bytes, (uint64_t)FIXTURE_PARTITIONS * 5 * 25000);
+    store->write_out_count = 0;
+    launch(&fixture, &fleet, 1, 100); /* its write-out ends, and the others follow */
+    fixture_run_until(&fixture, &fleet.all_done);
+    while (store->unsettled_bytes > (uint64_t)FIXTURE_PARTITIONS * SETTLE_BYTES_MIN) {
+        cr_assert_leq(store->write_out_count, SETTLE_IN_FLIGHT_MAX);
+        ring_round(fixture.ring, true);
+    }
+    for (uint32_t id = 1; id <= FIXTURE_PARTITIONS; id++)
+        expect_whole(&fixture, id, id == 1 ? 6 : 5);
+    fixture_stop(&fixture);
+    fixture_deinit(&fixture);
+}
+
 /* A small batch in front of one that is larger than a bypass should be. */
 Test(flow, a_huge_append_behind_a_small_one, .timeout = 60) {
     struct fixture fixture;

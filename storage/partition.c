@@ -78,6 +78,7 @@ struct partition *partition_new(const struct partition_definition *definition, s
     list_init(&partition->waiters);
     list_init(&partition->dirty);
     list_init(&partition->settling);
+    list_init(&partition->write_out);
     list_append(&shard->partitions, &partition->in_shard);
     return partition;
 }
@@ -94,6 +95,7 @@ void partition_free(struct partition *partition) {
     list_remove(&partition->in_shard);
     list_remove(&partition->dirty);
     list_remove(&partition->settling);
+    list_remove(&partition->write_out);
     free(partition);
 }
 

@@ -219,6 +219,7 @@ bool settle_is_pending(const struct partition *partition) {
 }
 
 static void settle_done(struct io_op *op);
+static void settle_upto(struct partition *partition, uint64_t bytes_min);
 
 static void settle_write(struct partition *partition, struct segment *segment, uint64_t upto) {
     struct settle *settle = &partition->settle;
@@ -233,6 +234,7 @@ static void settle_write(struct partition *partition, struct segment *segment, u
     segment_file_used(settle->file, &partition->store->handles);
     partition_pin(partition);
     partition->store->flows++;
+    partition->store->write_out_count++;
     ring_write(partition->store->ring, &settle->op, settle->file->write, settle->pieces, count,
                partition->settled.position, false);
 }
@@ -241,6 +243,23 @@ static void settle_release(struct settle *settle) {
     segment_file_release(settle->file);
     free(settle->pieces);
     *settle = (struct settle){0};
+}
+
+/* Partitions that fill evenly want to write out all at once; commits would wait behind them. */
+static bool settle_has_turn(struct partition *partition) {
+    struct store *store = partition->store;
+    if (store->write_out_count < SETTLE_IN_FLIGHT_MAX) return true;
+    if (!list_is_linked(&partition->write_out))
+        list_append(&store->write_outs, &partition->write_out);
+    return false;
+}
+
+static void settle_next(struct store *store) {
+    while (store->write_out_count < SETTLE_IN_FLIGHT_MAX && !list_is_empty(&store->write_outs)) {
+        struct list *first = list_first(&store->write_outs);
+        list_remove(first);
+        settle_upto(list_entry(first, struct partition, write_out), DISK_BLOCK);
+    }
 }
 
 static void settle_done(struct io_op *op) {
@@ -255,6 +274,8 @@ static void settle_done(struct io_op *op) {
     settle->file->unsynced = true; /* now: a sync that began before this does not cover it */
     settle_release(settle);
     store->flows--;
+    store->write_out_count--;
+    settle_next(store);
     if (!partition->dead) {
         if (result >= 0) settled_move(partition, upto);
         if (result < 0)
@@ -273,6 +294,7 @@ static void settle_upto(struct partition *partition, uint64_t bytes_min) {
     if (!segment || limit <= from) return;
     bool rolled = partition->durable.segment > segment->number;
     if (limit - from < bytes_min && !rolled) return;
+    if (!settle_has_turn(partition)) return;
     if (limit - from > SETTLE_BYTES_MAX) limit = from + SETTLE_BYTES_MAX;
     if (settle_prepare(partition, segment, limit)) settle_write(partition, segment, limit);
 }

@@ -29,6 +29,7 @@ enum {
     BYPASS_IN_FLIGHT_MAX = 4,
     SETTLE_BYTES_MIN = 64 << 10,
     SETTLE_BYTES_MAX = 256 << 10,
+    SETTLE_IN_FLIGHT_MAX = 8,    /* write-outs at once: commits share the disk with them */
     PRODUCERS_MAX = 100000,      /* per partition; the one idle for longest goes */
     SEGMENTS_WITH_INDEX_MAX = 4, /* sealed ones per partition that keep their index in memory */
 };
@@ -84,15 +85,16 @@ struct partition {
     struct list bypasses;
     uint32_t bypass_count;
     struct settle settle;
-    struct list trims;    /* struct trim waiting for their entry */
-    struct list waiters;  /* struct waiter */
-    struct list dirty;    /* in its shard while there is something to form */
-    struct list settling; /* in its store while write-out waits for space */
-    bool preparing;       /* a worker creates or extends the active segment's file */
-    bool roll;            /* the next append begins a new segment */
-    bool offline;         /* damage: KAFKA_STORAGE_ERROR */
-    bool dead;            /* deleted; freed when nothing refers to it */
-    uint32_t references;  /* flows in flight: notes, bypasses, settles, cold reads, works */
+    struct list trims;     /* struct trim waiting for their entry */
+    struct list waiters;   /* struct waiter */
+    struct list dirty;     /* in its shard while there is something to form */
+    struct list settling;  /* in its store while write-out waits for space */
+    struct list write_out; /* in its store while write-out waits for its turn */
+    bool preparing;        /* a worker creates or extends the active segment's file */
+    bool roll;             /* the next append begins a new segment */
+    bool offline;          /* damage: KAFKA_STORAGE_ERROR */
+    bool dead;             /* deleted; freed when nothing refers to it */
+    uint32_t references;   /* flows in flight: notes, bypasses, settles, cold reads, works */
 };
 
 struct shard {
@@ -115,9 +117,11 @@ struct store {
     struct shard **shards; /* by id; NULL where another core runs it */
     struct map partitions;
     struct list dirty_shards;
-    struct list settling;    /* partitions whose write-out met a full disk */
-    struct list answers;     /* appends to answer in the next round (duplicates) */
-    struct list space_queue; /* appends that wait for journal space */
+    struct list settling;     /* partitions whose write-out met a full disk */
+    struct list write_outs;   /* partitions whose write-out waits for its turn */
+    uint32_t write_out_count; /* write-outs in flight */
+    struct list answers;      /* appends to answer in the next round (duplicates) */
+    struct list space_queue;  /* appends that wait for journal space */
     struct lookups lookups;
     struct chunk_pool chunks;
     struct segment_handles handles;

@@ -207,6 +207,7 @@ struct store *store_new(struct ring *ring, struct data_directory *directory,
     map_init(&store->partitions);
     list_init(&store->dirty_shards);
     list_init(&store->settling);
+    list_init(&store->write_outs);
     list_init(&store->answers);
     list_init(&store->space_queue);
     list_init(&store->lookups.waiting);
@@ -313,6 +314,7 @@ void store_delete_partition(struct store *store, uint32_t id) {
     list_remove(&partition->in_shard);
     list_remove(&partition->dirty);
     list_remove(&partition->settling);
+    list_remove(&partition->write_out);
     partition->shard->unsnapshotted = true;
     store->unsettled_bytes -= partition_unsettled_bytes(partition);
     store->reserved_bytes -= partition->unformed_reserved;
