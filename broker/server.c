@@ -13,7 +13,7 @@ static size_t share(size_t bytes, unsigned percent) { return bytes / 100 * perce
 /* A quarter of the budget, and no more than tailing consumers need: memory that was never touched
  * is dear, so a cache that soon stops growing is faster than a large one. */
 static uint64_t cache_share(uint64_t memory_bytes) {
-    enum { CACHE_BYTES_MAX = 256 << 20 };
+    enum { CACHE_BYTES_MAX = 64 << 20 };
     uint64_t quarter = share(memory_bytes, 25);
     return quarter < CACHE_BYTES_MAX ? quarter : CACHE_BYTES_MAX;
 }
