@@ -28,6 +28,8 @@ enum option_timestamp { OPTION_TIMESTAMP_CREATE, OPTION_TIMESTAMP_APPEND };
 enum option_cleanup { OPTION_CLEANUP_DELETE, OPTION_CLEANUP_COMPACT, OPTION_CLEANUP_BOTH };
 enum option_replication { OPTION_REPLICATION_ACCEPT, OPTION_REPLICATION_REFUSE };
 
+enum option_migration { OPTION_MIGRATION_DISABLED };
+
 enum option_source {
     OPTION_FROM_DEFAULT,
     OPTION_FROM_FILE,
@@ -54,7 +56,7 @@ struct option_origin {
 };
 
 /* At least as many as there are rows; options_table.c checks. */
-enum { OPTION_ROWS_MAX = 80 };
+enum { OPTION_ROWS_MAX = 100 };
 
 struct options {
     /* Running. */
@@ -117,6 +119,22 @@ struct options {
     int64_t compaction_lag_ms_max;
     double cleanable_ratio_min;
     int64_t journal_bytes_max;
+
+    /* Groups of consumers. */
+    int64_t group_session_ms_min, group_session_ms_max;
+    int64_t group_initial_delay_ms;
+    int64_t group_members_max; /* of a classic group */
+    int64_t groups_max;
+    int64_t offset_metadata_bytes_max;
+    int64_t offsets_retention_minutes;
+    int64_t offsets_retention_check_ms;
+    int64_t offsets_topic_partitions;
+    int64_t consumer_session_ms, consumer_session_ms_min, consumer_session_ms_max;
+    int64_t consumer_heartbeat_ms, consumer_heartbeat_ms_min, consumer_heartbeat_ms_max;
+    int64_t consumer_members_max; /* of a consumer group */
+    int64_t consumer_assignment_interval_ms;
+    char *consumer_assignors;
+    enum option_migration consumer_migration;
 
     /* ---- how it was loaded ---- */
     bool help_wanted; /* --help was given: nothing else was looked at */

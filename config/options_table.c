@@ -19,11 +19,12 @@ static const char *const replication_choices[] = {"accept", "refuse", NULL};
 static const char *const compression_choices[] = {"producer", "uncompressed", "gzip", "snappy",
                                                   "lz4",      "zstd",         NULL};
 static const char *const timestamp_choices[] = {"CreateTime", "LogAppendTime", NULL};
+static const char *const migration_choices[] = {"disabled", NULL};
 static const char *const cleanup_choices[] = {"delete", "compact", "compact,delete", NULL};
 
 const char *option_group_title(enum option_group group) {
     static const char *const titles[] = {"Running", "Listening and connections", "Topics",
-                                         "Records", "Logs and retention"};
+                                         "Records", "Logs and retention", "Consumer groups"};
     return titles[group];
 }
 
@@ -240,6 +241,92 @@ const struct option_row option_rows[] = {
      BETWEEN(16 * MIB, INT64_MAX),
      .doc = "Most bytes that the journal files of one core take on disk. Larger lets bursts run "
             "longer before segments have to be written."},
+
+    {"group-min-session-timeout-ms", OPTION_DURATION, OPTION_GROUP_GROUPS,
+     FIELD(group_session_ms_min), .value = "6s", BETWEEN(1, INT32_MAX), .reloadable = true,
+     KAFKA("group.min.session.timeout.ms", CONFIG_INT),
+     .doc = "Shortest session time-out that a member of a classic group may ask for."},
+    {"group-max-session-timeout-ms", OPTION_DURATION, OPTION_GROUP_GROUPS,
+     FIELD(group_session_ms_max), .value = "30m", BETWEEN(1, INT32_MAX), .reloadable = true,
+     KAFKA("group.max.session.timeout.ms", CONFIG_INT),
+     .doc = "Longest session time-out that a member of a classic group may ask for."},
+    {"group-initial-rebalance-delay-ms", OPTION_DURATION, OPTION_GROUP_GROUPS,
+     FIELD(group_initial_delay_ms), .value = "0", BETWEEN(0, INT32_MAX), .reloadable = true,
+     KAFKA("group.initial.rebalance.delay.ms", CONFIG_INT),
+     .doc = "How long the first rebalance of an empty classic group waits for further members. "
+            "Kafka waits 3 s; without a wait the first record comes sooner, and members that start "
+            "together rebalance more often."},
+    {"group-max-size", OPTION_INT, OPTION_GROUP_GROUPS, FIELD(group_members_max), .value = "10000",
+     BETWEEN(1, INT32_MAX), .reloadable = true, KAFKA("group.max.size", CONFIG_INT),
+     .doc = "Members that a classic group may have, those included that were given an id and have "
+            "not joined with it yet."},
+    {"groups-max", OPTION_INT, OPTION_GROUP_GROUPS, FIELD(groups_max), .value = "100000",
+     BETWEEN(1, 10000000), .reloadable = true,
+     .doc = "Groups that may exist, those included that only have offsets; a further one is "
+            "refused with GROUP_MAX_SIZE_REACHED. It counts per partition of the offsets topic: "
+            "each has its equal share, rounded up."},
+    {"offset-metadata-max-bytes", OPTION_SIZE, OPTION_GROUP_GROUPS,
+     FIELD(offset_metadata_bytes_max), .value = "4096", BETWEEN(0, 32767), .reloadable = true,
+     KAFKA("offset.metadata.max.bytes", CONFIG_INT),
+     .doc = "Longest text that a consumer may store with an offset."},
+    {"offsets-retention-minutes", OPTION_INT, OPTION_GROUP_GROUPS,
+     FIELD(offsets_retention_minutes), .value = "10080", BETWEEN(1, INT32_MAX), .reloadable = true,
+     KAFKA("offsets.retention.minutes", CONFIG_INT),
+     .doc = "Offsets are forgotten when their group has been empty for so long; those of a "
+            "consumer that manages itself, or of a topic that its group does not subscribe to any "
+            "more, when they were committed so long ago."},
+    {"offsets-retention-check-interval-ms", OPTION_DURATION, OPTION_GROUP_GROUPS,
+     FIELD(offsets_retention_check_ms), .value = "10m", BETWEEN(1, INT64_MAX), .reloadable = true,
+     KAFKA("offsets.retention.check.interval.ms", CONFIG_LONG),
+     .doc = "How often offsets-retention-minutes is looked at."},
+    {"offsets-topic-num-partitions", OPTION_INT, OPTION_GROUP_GROUPS,
+     FIELD(offsets_topic_partitions), .value = "50", BETWEEN(1, 1000),
+     KAFKA("offsets.topic.num.partitions", CONFIG_INT),
+     .doc = "Partitions of __consumer_offsets, over which groups are spread. Only the creation of "
+            "the topic, by the first group, looks at it."},
+    {"group-consumer-session-timeout-ms", OPTION_DURATION, OPTION_GROUP_GROUPS,
+     FIELD(consumer_session_ms), .value = "45s", BETWEEN(1, INT32_MAX), .reloadable = true,
+     KAFKA("group.consumer.session.timeout.ms", CONFIG_INT),
+     .doc = "A member of a consumer group (KIP-848) that was silent for so long is removed. A "
+            "group's own consumer.session.timeout.ms goes before it."},
+    {"group-consumer-min-session-timeout-ms", OPTION_DURATION, OPTION_GROUP_GROUPS,
+     FIELD(consumer_session_ms_min), .value = "45s", BETWEEN(1, INT32_MAX), .reloadable = true,
+     KAFKA("group.consumer.min.session.timeout.ms", CONFIG_INT),
+     .doc = "Shortest consumer.session.timeout.ms of a group."},
+    {"group-consumer-max-session-timeout-ms", OPTION_DURATION, OPTION_GROUP_GROUPS,
+     FIELD(consumer_session_ms_max), .value = "60s", BETWEEN(1, INT32_MAX), .reloadable = true,
+     KAFKA("group.consumer.max.session.timeout.ms", CONFIG_INT),
+     .doc = "Longest consumer.session.timeout.ms of a group."},
+    {"group-consumer-heartbeat-interval-ms", OPTION_DURATION, OPTION_GROUP_GROUPS,
+     FIELD(consumer_heartbeat_ms), .value = "5s", BETWEEN(1, INT32_MAX), .reloadable = true,
+     KAFKA("group.consumer.heartbeat.interval.ms", CONFIG_INT),
+     .doc = "How often members of a consumer group send heartbeats. A group's own "
+            "consumer.heartbeat.interval.ms goes before it."},
+    {"group-consumer-min-heartbeat-interval-ms", OPTION_DURATION, OPTION_GROUP_GROUPS,
+     FIELD(consumer_heartbeat_ms_min), .value = "5s", BETWEEN(1, INT32_MAX), .reloadable = true,
+     KAFKA("group.consumer.min.heartbeat.interval.ms", CONFIG_INT),
+     .doc = "Shortest consumer.heartbeat.interval.ms of a group."},
+    {"group-consumer-max-heartbeat-interval-ms", OPTION_DURATION, OPTION_GROUP_GROUPS,
+     FIELD(consumer_heartbeat_ms_max), .value = "15s", BETWEEN(1, INT32_MAX), .reloadable = true,
+     KAFKA("group.consumer.max.heartbeat.interval.ms", CONFIG_INT),
+     .doc = "Longest consumer.heartbeat.interval.ms of a group."},
+    {"group-consumer-max-size", OPTION_INT, OPTION_GROUP_GROUPS, FIELD(consumer_members_max),
+     .value = "10000", BETWEEN(1, INT32_MAX), .reloadable = true,
+     KAFKA("group.consumer.max.size", CONFIG_INT),
+     .doc = "Members that a consumer group may have."},
+    {"group-consumer-assignment-interval-ms", OPTION_DURATION, OPTION_GROUP_GROUPS,
+     FIELD(consumer_assignment_interval_ms), .value = "0", BETWEEN(0, INT32_MAX),
+     .reloadable = true,
+     .doc = "Least time between two assignments of one consumer group, so that members that come "
+            "one by one cause fewer of them."},
+    {"group-consumer-assignors", OPTION_TEXT, OPTION_GROUP_GROUPS, FIELD(consumer_assignors),
+     .value = "uniform,range", KAFKA("group.consumer.assignors", CONFIG_LIST),
+     .doc = "Assignors that members of consumer groups may name; the first one is the default."},
+    {"group-consumer-migration-policy", OPTION_ENUM, OPTION_GROUP_GROUPS,
+     FIELD(consumer_migration), .value = "disabled", .choices = migration_choices,
+     KAFKA("group.consumer.migration.policy", CONFIG_STRING),
+     .doc = "Whether a group with members may change between the classic and the consumer "
+            "protocol. It may not; an empty one always may."},
 };
 
 const size_t option_row_count = array_count(option_rows);
