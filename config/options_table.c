@@ -24,7 +24,7 @@ static const char *const cleanup_choices[] = {"delete", "compact", "compact,dele
 
 const char *option_group_title(enum option_group group) {
     static const char *const titles[] = {"Running", "Listening and connections", "Topics",
-                                         "Records", "Logs and retention", "Consumer groups"};
+                                         "Records", "Logs and retention",        "Consumer groups"};
     return titles[group];
 }
 
@@ -269,8 +269,8 @@ const struct option_row option_rows[] = {
      FIELD(offset_metadata_bytes_max), .value = "4096", BETWEEN(0, 32767), .reloadable = true,
      KAFKA("offset.metadata.max.bytes", CONFIG_INT),
      .doc = "Longest text that a consumer may store with an offset."},
-    {"offsets-retention-minutes", OPTION_INT, OPTION_GROUP_GROUPS,
-     FIELD(offsets_retention_minutes), .value = "10080", BETWEEN(1, INT32_MAX), .reloadable = true,
+    {"offsets-retention-minutes", OPTION_INT, OPTION_GROUP_GROUPS, FIELD(offsets_retention_minutes),
+     .value = "10080", BETWEEN(1, INT32_MAX), .reloadable = true,
      KAFKA("offsets.retention.minutes", CONFIG_INT),
      .doc = "Offsets are forgotten when their group has been empty for so long; those of a "
             "consumer that manages itself, or of a topic that its group does not subscribe to any "
@@ -322,8 +322,8 @@ const struct option_row option_rows[] = {
     {"group-consumer-assignors", OPTION_TEXT, OPTION_GROUP_GROUPS, FIELD(consumer_assignors),
      .value = "uniform,range", KAFKA("group.consumer.assignors", CONFIG_LIST),
      .doc = "Assignors that members of consumer groups may name; the first one is the default."},
-    {"group-consumer-migration-policy", OPTION_ENUM, OPTION_GROUP_GROUPS,
-     FIELD(consumer_migration), .value = "disabled", .choices = migration_choices,
+    {"group-consumer-migration-policy", OPTION_ENUM, OPTION_GROUP_GROUPS, FIELD(consumer_migration),
+     .value = "disabled", .choices = migration_choices,
      KAFKA("group.consumer.migration.policy", CONFIG_STRING),
      .doc = "Whether a group with members may change between the classic and the consumer "
             "protocol. It may not; an empty one always may."},
