@@ -37,15 +37,10 @@ static bool header_is_ours(const uint8_t *found, const struct segment_identity *
     return same;
 }
 
-/* The first block as found, then as it shall be. 1 = it was ours already. */
 static int segment_write_header(struct file *file, const struct segment_identity *identity) {
     uint8_t *block = memory_aligned(DISK_BLOCK, DISK_BLOCK);
-    int64_t got = file_read_at(file, block, DISK_BLOCK, 0);
-    int result = got < 0 ? (int)got : got == DISK_BLOCK && header_is_ours(block, identity);
-    if (result == 0) {
-        header_encode(identity, block);
-        result = file_write_at(file, block, DISK_BLOCK, 0);
-    }
+    header_encode(identity, block);
+    int result = file_write_at(file, block, DISK_BLOCK, 0);
     free(block);
     return result;
 }
@@ -58,9 +53,10 @@ static int segment_prepare(struct segment_file *file, struct disk *disk,
     file->allocated = large ? round_down((uint64_t)existing, DISK_BLOCK) : size;
     int result = large ? 0 : file_allocate(file->write, size);
     if (result < 0) return result;
+    /* Also where it is there already: whoever made it may have ended before it was durable, and
+     * what a failed sync has forgotten is durable only when it is written again. */
     result = segment_write_header(file->write, identity);
-    /* Also what is there already: whoever made it may have ended before it was durable. */
-    if (result >= 0) result = file_sync(file->write);
+    if (result == 0) result = file_sync(file->write);
     return result < 0 ? result : disk_sync_directory(disk, LAYOUT_SEGMENTS);
 }
 

@@ -68,7 +68,7 @@ struct segment_identity {
 };
 
 /* Blocking (worker or start-up): creates or opens for writing with at least `size` allocated;
- * header durable, directory synced. A file that has our header is taken as it is. */
+ * header durable, directory synced. What a file that is there has behind its header stays. */
 int segment_create(struct disk *disk, const struct segment_identity *identity, uint64_t size,
                    struct segment_file **file);
 /* Blocking: allocates more. */

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/memory.h"
+#include "io/sim.h"
 #include "protocol/batch_build.h"
 #include "storage/layout.h"
 
@@ -228,6 +229,37 @@ Test(segment, a_file_without_header_gets_one) {
     cr_assert_eq(segment_create(bench.disk, &bench.identity, 1 << 20, &bench.file), 0);
     file_close(bench_read(&bench));
     bench_deinit(&bench);
+}
+
+/* Any one operation fails while the file is made, the process dies, the next life makes it again:
+ * then a power cut takes nothing of it, whatever the failed sync had forgotten. */
+static void made_in_two_lives(uint64_t seed, uint64_t fails_at) {
+    struct sim *sim = sim_new(seed);
+    struct disk *disk = sim_disk_open(sim);
+    cr_assert_eq(disk_make_directory(disk, LAYOUT_SEGMENTS), 0);
+    cr_assert_eq(disk_sync_directory(disk, "."), 0);
+    struct segment_identity identity = {.partition = 3, .segment = 5, .base_offset = 100};
+    struct segment_file *file = NULL;
+    sim_fail_disk(sim, fails_at, EIO);
+    if (segment_create(disk, &identity, SEGMENT_STEP_MIN, &file) == 0) segment_file_release(file);
+    sim_kill(sim);
+    disk_close(disk);
+    disk = sim_disk_open(sim);
+    cr_assert_eq(segment_create(disk, &identity, SEGMENT_STEP_MIN, &file), 0);
+    segment_file_release(file);
+    sim_power_cut(sim);
+    disk_close(disk);
+    disk = sim_disk_open(sim);
+    struct file *opened = NULL;
+    cr_assert_eq(segment_open_read(disk, &identity, &opened), 0, "seed %llu, operation %llu",
+                 (unsigned long long)seed, (unsigned long long)fails_at);
+    file_close(opened);
+    disk_close(disk);
+    sim_free(sim);
+}
+Test(segment, a_file_made_in_two_lives_is_durable) {
+    for (uint64_t seed = 0; seed < 20; seed++)
+        for (uint64_t at = 1; at <= 8; at++) made_in_two_lives(seed, at);
 }
 
 Test(segment, handles_are_bounded) {
