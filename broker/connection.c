@@ -27,45 +27,59 @@ static uint64_t after_ms(uint64_t from_ns, int64_t ms) {
     return ms < (int64_t)(INT64_MAX / NS_PER_MS) ? from_ns + (uint64_t)ms * NS_PER_MS : UINT64_MAX;
 }
 
-static uint64_t earlier(uint64_t a, uint64_t b) { return a < b ? a : b; }
-
 static bool frame_has_begun(const struct connection *connection) {
     return connection->arriving || (connection->prefix_len > 0 && !is_waiting(connection));
 }
 
-/* When the connection is to end unless something happens; UINT64_MAX: not by itself. */
-static uint64_t connection_deadline(const struct connection *connection) {
+/* When the connection is to end unless something happens, and what to say then. */
+struct limit {
+    uint64_t deadline_ns; /* UINT64_MAX: not by itself */
+    const char *why;      /* NULL: nothing */
+};
+
+static void limit_lower(struct limit *limit, uint64_t from_ns, int64_t ms, const char *why) {
+    uint64_t deadline_ns = after_ms(from_ns, ms);
+    if (deadline_ns < limit->deadline_ns) *limit = (struct limit){deadline_ns, why};
+}
+
+static struct limit connection_limit(const struct connection *connection) {
     const struct options *options = connection->core->options;
-    uint64_t deadline = UINT64_MAX;
+    struct limit limit = {UINT64_MAX, NULL};
     if (is_sending(connection))
-        deadline = after_ms(connection->send_ns, 2 * options->request_progress_ms);
+        limit_lower(&limit, connection->send_ns, 2 * options->request_progress_ms,
+                    "its answers are not taken");
     if (frame_has_begun(connection))
-        deadline = earlier(deadline, after_ms(connection->frame_ns, options->request_progress_ms));
+        limit_lower(&limit, connection->frame_ns, options->request_progress_ms,
+                    "a request has begun and did not arrive");
     if (connection->request_count == 0 && !is_waiting(connection))
-        deadline = earlier(deadline, after_ms(connection->active_ns, options->connection_idle_ms));
-    return deadline;
+        limit_lower(&limit, connection->active_ns, options->connection_idle_ms, NULL);
+    return limit;
 }
 
 static void connection_watch(struct connection *connection) {
     if (connection->state == CONNECTION_CLOSING) return;
-    uint64_t deadline = connection_deadline(connection);
+    uint64_t deadline_ns = connection_limit(connection).deadline_ns;
     struct timer *timer = &connection->timer;
-    if (timer_is_armed(timer) ? deadline < timer->node.key : deadline != UINT64_MAX)
-        timer_arm(connection->core->ring, timer, deadline);
+    if (timer_is_armed(timer) ? deadline_ns < timer->node.key : deadline_ns != UINT64_MAX)
+        timer_arm(connection->core->ring, timer, deadline_ns);
 }
 
 static void connection_time(struct timer *timer) {
     struct connection *connection = container_of(timer, struct connection, timer);
-    if (connection_deadline(connection) > now_of(connection)) {
+    struct limit limit = connection_limit(connection);
+    if (limit.deadline_ns > now_of(connection))
         connection_watch(connection);
-        return;
-    }
-    if (is_sending(connection))
-        connection_abort(connection, "its answers are not taken");
-    else if (frame_has_begun(connection))
-        connection_abort(connection, "a request has begun and did not arrive");
     else
-        connection_abort(connection, NULL);
+        connection_abort(connection, limit.why);
+}
+
+void connection_pace(struct connection *connection) {
+    if (!connection->arriving) return;
+    if (connection->paced == connection->arrived)
+        connection_abort(connection,
+                         "a request has begun and comes too slowly while others wait "
+                         "for its memory");
+    connection->paced = connection->arrived;
 }
 
 /* --- requests --- */
@@ -102,8 +116,8 @@ void connection_answered(struct connection *connection, struct request *request)
     check(request->started && request->answered && connection->in_flight > 0);
     connection->in_flight--;
     if (!is_produce(request)) connection->in_flight_other--;
-    connection->unsent_bytes += request->budget_bytes;
-    core_count_answer(connection->core, request->budget_bytes);
+    connection->unsent_bytes += request->budget.bytes;
+    core_count_answer(connection->core, request->budget.bytes);
     core_touch(connection->core, &connection->touched);
     core_make_ready(connection->core, &connection->ready);
 }
@@ -118,7 +132,7 @@ static void connection_queue(struct connection *connection, struct request *requ
 /* Its answer has left, or nobody will read it. */
 static void connection_forget(struct connection *connection, struct request *request) {
     struct core *core = connection->core;
-    size_t bytes = request->budget_bytes;
+    size_t bytes = request->budget.bytes;
     connection->unsent_bytes -= bytes;
     connection->request_count--;
     list_remove(&request->link);
@@ -166,13 +180,13 @@ static uint32_t frame_limit(const struct connection *connection, struct bytes pr
 }
 
 /* The memory is granted: the frame may come in. */
-static void connection_admit(struct connection *connection, uint32_t length,
-                             enum admission_class class) {
-    struct request *request = request_new(connection, length, class);
+static void connection_admit(struct connection *connection, struct admission_share budget) {
+    struct request *request = request_new(connection, load_u32(connection->prefix), budget);
     size_t known = FRAME_PREFIX_SIZE - FRAME_LENGTH_SIZE;
     memcpy(request->frame, connection->prefix + FRAME_LENGTH_SIZE, known);
     connection->arriving = request;
     connection->arrived = known;
+    connection->paced = 0;
     connection->prefix_len = 0;
     connection->frame_ns = now_of(connection);
 }
@@ -180,27 +194,29 @@ static void connection_admit(struct connection *connection, uint32_t length,
 /* Called while another request gives its memory back: parsing goes on in connection_flush(). */
 static void connection_granted(struct admission_wait *wait) {
     struct connection *connection = container_of(wait, struct connection, wait);
-    connection_admit(connection, load_u32(connection->prefix), wait->class);
+    connection_admit(connection, wait->share);
     core_touch(connection->core, &connection->touched);
 }
 
-static bool connection_ask(struct connection *connection, const struct frame_prefix *prefix) {
+/* What the announced frame is to have. */
+static struct admission_share connection_share(const struct connection *connection) {
+    uint32_t length = load_u32(connection->prefix);
+    bool is_bulk = load_i16(connection->prefix + FRAME_LENGTH_SIZE) == API_PRODUCE ||
+                   length > LARGE_FRAME_BYTES;
+    return (struct admission_share){is_bulk ? ADMIT_BULK : ADMIT_OTHER, connection->ticket->party,
+                                    request_cost(length)};
+}
+
+static void connection_ask(struct connection *connection) {
     struct admission *admission = &connection->core->admission;
-    bool is_bulk = prefix->api_key == API_PRODUCE || prefix->length > LARGE_FRAME_BYTES;
-    enum admission_class class = is_bulk ? ADMIT_BULK : ADMIT_OTHER;
-    size_t cost = request_cost(prefix->length);
-    if (cost > admission_limit(admission, class)) {
-        connection_abort(connection, "a request is larger than the memory budget (memory)");
-        return false;
+    struct admission_share share = connection_share(connection);
+    if (admission_take(admission, share)) {
+        connection_admit(connection, share);
+        return;
     }
-    if (admission_take(admission, class, cost)) {
-        connection_admit(connection, prefix->length, class);
-        return true;
-    }
-    connection->wait.class = class;
-    connection->wait.bytes = cost;
+    connection->wait.share = share;
     admission_queue(admission, &connection->wait);
-    return false;
+    core_watch_pace(connection->core);
 }
 
 static size_t take(struct bytes *in, void *to, size_t len) {
@@ -211,8 +227,23 @@ static size_t take(struct bytes *in, void *to, size_t len) {
     return len;
 }
 
-/* False when parsing cannot go on for now, or at all. */
-static bool connection_take_prefix(struct connection *connection, struct bytes *in) {
+static bool is_announced(const struct connection *connection) {
+    return connection->prefix_len == FRAME_PREFIX_SIZE;
+}
+
+/* Nothing is granted for an announcement alone: enough of the frame must be there. */
+static bool is_backed(const struct connection *connection, size_t there) {
+    size_t rest = load_u32(connection->prefix) + FRAME_LENGTH_SIZE - FRAME_PREFIX_SIZE;
+    return there >= (rest < FRAME_PROOF_BYTES ? rest : FRAME_PROOF_BYTES);
+}
+
+static void connection_check_announced(struct connection *connection) {
+    struct admission_share share = connection_share(connection);
+    if (share.bytes > admission_limit(&connection->core->admission, share.class))
+        connection_abort(connection, "a request is larger than the memory budget (memory)");
+}
+
+static void connection_take_prefix(struct connection *connection, struct bytes *in) {
     if (connection->prefix_len == 0) connection->frame_ns = now_of(connection);
     connection->prefix_len += (uint8_t)take(in, connection->prefix + connection->prefix_len,
                                             FRAME_PREFIX_SIZE - connection->prefix_len);
@@ -220,11 +251,10 @@ static bool connection_take_prefix(struct connection *connection, struct bytes *
     struct frame_prefix prefix;
     struct error error;
     switch (frame_peek(known, frame_limit(connection, known), &prefix, &error)) {
-        case FRAME_PARTIAL: return false;
-        case FRAME_BAD: connection_abort(connection, error.text); return false;
-        case FRAME_READY: break;
+        case FRAME_PARTIAL: return;
+        case FRAME_BAD: connection_abort(connection, error.text); return;
+        case FRAME_READY: connection_check_announced(connection); return;
     }
-    return connection_ask(connection, &prefix);
 }
 
 static void connection_complete_frame(struct connection *connection) {
@@ -237,17 +267,46 @@ static bool is_full(const struct connection *connection) {
     return connection->request_count >= connection->core->options->in_flight_max;
 }
 
+static void connection_take_frame(struct connection *connection, struct bytes *in) {
+    struct request *request = connection->arriving;
+    connection->arrived +=
+        take(in, request->frame + connection->arrived, request->frame_size - connection->arrived);
+    if (connection->arrived == request->frame_size) connection_complete_frame(connection);
+}
+
 static void connection_parse(struct connection *connection, struct bytes *in) {
     while (connection->state == CONNECTION_OPEN && in->len > 0 && !is_waiting(connection)) {
-        struct request *request = connection->arriving;
-        if (!request) {
-            if (is_full(connection) || !connection_take_prefix(connection, in)) return;
-            continue;
+        if (connection->arriving) {
+            connection_take_frame(connection, in);
+        } else if (is_full(connection)) {
+            return;
+        } else if (!is_announced(connection)) {
+            connection_take_prefix(connection, in);
+        } else if (is_backed(connection, in->len)) {
+            connection_ask(connection);
+        } else {
+            return;
         }
-        connection->arrived += take(in, request->frame + connection->arrived,
-                                    request->frame_size - connection->arrived);
-        if (connection->arrived == request->frame_size) connection_complete_frame(connection);
     }
+}
+
+/* --- what was received and waits --- */
+
+static void connection_drop_held(struct connection *connection) {
+    struct byte_buffer *held = &connection->held;
+    struct admission_share share = {ADMIT_HELD, connection->ticket->party, held->len};
+    if (held->len == 0) return;
+    byte_buffer_deinit(held);
+    connection->held_at = 0;
+    admission_give(&connection->core->admission, share);
+}
+
+static void connection_hold(struct connection *connection, struct bytes more) {
+    struct admission_share share = {ADMIT_HELD, connection->ticket->party, more.len};
+    if (admission_take(&connection->core->admission, share))
+        byte_buffer_append(&connection->held, more);
+    else
+        connection_abort(connection, "too many begun requests wait for memory (memory)");
 }
 
 static void connection_parse_held(struct connection *connection) {
@@ -255,10 +314,8 @@ static void connection_parse_held(struct connection *connection) {
     if (held->len == 0 || connection->receive.state != IO_IDLE) return;
     struct bytes rest = bytes_make(held->at + connection->held_at, held->len - connection->held_at);
     connection_parse(connection, &rest);
-    connection->held_at = held->len - rest.len;
-    if (rest.len > 0) return;
-    byte_buffer_deinit(held);
-    connection->held_at = 0;
+    if (rest.len == 0) connection_drop_held(connection);
+    if (held->len > 0) connection->held_at = held->len - rest.len;
 }
 
 /* --- reading --- */
@@ -270,18 +327,19 @@ static void connection_drop_arriving(struct connection *connection) {
     connection->arriving = NULL;
 }
 
-/* The rest of a frame lies in its buffer, or the stream has ended before. */
-static void connection_received_rest(struct io_op *op) {
+/* The next piece of a frame lies in its buffer, or the stream has ended before. */
+static void connection_received_piece(struct io_op *op) {
     struct connection *connection = container_of(op, struct connection, receive);
     core_touch(connection->core, &connection->touched);
-    size_t missing = connection->arriving->frame_size - connection->arrived;
-    if (connection->state != CONNECTION_OPEN || op->result < (int64_t)missing) {
+    if (connection->state != CONNECTION_OPEN || op->result < (int64_t)connection->piece) {
         connection_drop_arriving(connection);
         connection_drain(connection);
         return;
     }
     connection->active_ns = now_of(connection);
-    connection_complete_frame(connection);
+    connection->arrived += connection->piece;
+    if (connection->arrived == connection->arriving->frame_size)
+        connection_complete_frame(connection);
     connection_read(connection);
 }
 
@@ -295,10 +353,16 @@ static void connection_received(struct io_op *op) {
     }
     connection->active_ns = now_of(connection);
     struct bytes in = op->received;
-    connection_parse(connection, &in);
-    if (connection->state == CONNECTION_OPEN && in.len > 0)
-        byte_buffer_append(&connection->held, in);
+    if (connection->held.len == 0) connection_parse(connection, &in);
+    if (connection->state == CONNECTION_OPEN && in.len > 0) connection_hold(connection, in);
+    connection_parse_held(connection);
     connection_read(connection);
+}
+
+/* More of what is held is needed before memory is asked for. */
+static bool is_unbacked(const struct connection *connection) {
+    return is_announced(connection) && !connection->arriving &&
+           !is_backed(connection, connection->held.len - connection->held_at);
 }
 
 /* Goes on reading unless something has to happen first. */
@@ -309,10 +373,13 @@ static void connection_read(struct connection *connection) {
     if (connection->state != CONNECTION_OPEN || op->state != IO_IDLE) return;
     struct request *request = connection->arriving;
     if (request) {
-        op->done = connection_received_rest;
+        size_t missing = request->frame_size - connection->arrived;
+        connection->piece = missing < FRAME_PIECE_BYTES ? missing : FRAME_PIECE_BYTES;
+        op->done = connection_received_piece;
         ring_receive_into(ring, op, connection->fd, request->frame + connection->arrived,
-                          request->frame_size - connection->arrived);
-    } else if (connection->held.len == 0 && !is_waiting(connection) && !is_full(connection)) {
+                          connection->piece);
+    } else if (!is_waiting(connection) && !is_full(connection) &&
+               (connection->held.len == 0 || is_unbacked(connection))) {
         op->done = connection_received;
         ring_receive(ring, op, connection->fd);
     }
@@ -392,7 +459,7 @@ static void connection_free(struct connection *connection) {
     list_remove(&connection->ready);
     list_remove(&connection->touched);
     timer_cancel(core->ring, &connection->timer);
-    byte_buffer_deinit(&connection->held);
+    check(connection->held.len == 0);
     ring_close(core->ring, connection->fd);
     ticket_return(connection->ticket);
     core->connection_count--;
@@ -439,8 +506,7 @@ static void connection_stop_reading(struct connection *connection) {
     ring_cancel(connection->core->ring, &connection->receive);
     admission_cancel(&connection->core->admission, &connection->wait);
     connection->prefix_len = 0;
-    byte_buffer_deinit(&connection->held);
-    connection->held_at = 0;
+    connection_drop_held(connection);
     if (connection->receive.state == IO_IDLE) connection_drop_arriving(connection);
 }
 

@@ -2,10 +2,12 @@
  * the answers in request order.
  *
  * Reading. Whatever arrives comes in chunks of the ring's, so that an idle connection holds no
- * memory. From the first eight bytes of a frame admission is asked; a frame that is not complete in
- * its chunk gets a buffer of its own size, and the rest is received straight into it. Nothing is
- * read while the frame waits for admission, or while the cap on requests in flight is reached; the
- * bytes that the chunk had left are kept aside (less than 16 KiB).
+ * memory. The first eight bytes of a frame announce it; when FRAME_PROOF_BYTES of it (or all) have
+ * come as well, admission is asked: an announcement alone holds no memory. A frame that is granted
+ * and not complete gets a buffer of its own size, and the rest is received straight into it.
+ * Nothing is read while the frame waits for admission, or while the cap on requests in flight is
+ * reached; what the chunk had left is kept aside (about 20 KiB at most, which admission counts and
+ * bounds).
  *
  *   CONNECTION_OPEN ──connection_drain()──► CONNECTION_DRAINING ──all answers left──┐
  *        │                                                                          ▼
@@ -16,9 +18,11 @@
  *   DRAINING  reads no more; requests that are complete are answered, parked ones at once
  *   CLOSING   the socket is shut down; waits for what is in flight: operations, errands, appends
  *
- * Time-outs, all by one timer: idle without a request; a frame that has begun (and was admitted)
+ * Time-outs, all by one timer: idle without a request; a frame that has begun (and does not wait)
  * must be complete; an answer must be taken. The timer moves only to an earlier time, and when it
- * fires early it is armed again, so that a busy connection costs nothing.
+ * fires early it is armed again, so that a busy connection costs nothing. While frames of anybody
+ * wait for memory, those that were granted some must also keep up a pace: FRAME_PIECE_BYTES, or
+ * what is missing, in an eighth of the time for a whole frame.
  *
  * Belongs to its core, from accept to the end. */
 #pragma once
@@ -40,6 +44,8 @@ enum {
     SEND_PIECES_MAX = 1000,
     UNSENT_BYTES_MAX = 4 << 20,   /* with so much to be sent, no further request begins */
     LARGE_FRAME_BYTES = 64 << 10, /* larger ones are bulk to admission */
+    FRAME_PROOF_BYTES = 4 << 10,  /* of a frame, before memory is asked for */
+    FRAME_PIECE_BYTES = 256 << 10,
 };
 
 struct connection {
@@ -57,6 +63,8 @@ struct connection {
     uint8_t prefix_len;
     struct request *arriving; /* admitted, its frame is not complete */
     size_t arrived;           /* bytes of it */
+    size_t paced;             /* `arrived` at the last connection_pace() */
+    size_t piece;             /* bytes of it that are being received */
     struct byte_buffer held;  /* received and not parsed */
     size_t held_at;
     struct admission_wait wait;
@@ -87,6 +95,9 @@ void connection_new(struct core *core, struct ticket *ticket);
 void connection_drain(struct connection *connection);
 /* Ends it now. `why` goes to the log; NULL for what is normal. */
 void connection_abort(struct connection *connection, const char *why);
+
+/* From the core, at intervals while memory is short: ends it when a frame has not come on. */
+void connection_pace(struct connection *connection);
 
 /* From request.c: a request of it has its answer. */
 void connection_answered(struct connection *connection, struct request *request);

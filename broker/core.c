@@ -74,6 +74,24 @@ static void core_sending(struct round_hook *hook) {
     ring_post(core->ring, &core->nudge);
 }
 
+/* --- while memory is short --- */
+
+enum { PACES = 8 }; /* in the time that a whole frame may take */
+
+static void core_pace(struct timer *timer) {
+    struct core *core = container_of(timer, struct core, pace);
+    if (!admission_is_short(&core->admission)) return;
+    list_each(node, &core->connections) connection_pace(list_entry(node, struct connection, link));
+    core_watch_pace(core);
+}
+
+void core_watch_pace(struct core *core) {
+    if (timer_is_armed(&core->pace)) return;
+    uint64_t pace_ns = (uint64_t)core->options->request_progress_ms * NS_PER_MS / PACES;
+    core->pace.fire = core_pace;
+    timer_arm(core->ring, &core->pace, ring_now_ns(core->ring) + pace_ns);
+}
+
 /* --- life --- */
 
 void core_init(struct core *core, struct server *server, unsigned index,

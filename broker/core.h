@@ -39,6 +39,7 @@ struct core {
     uint32_t connection_count;
     struct admission admission; /* this core's memory budget */
     size_t answer_bytes;        /* of it, held by answers that have not left */
+    struct timer pace;          /* armed while frames wait for memory */
     /* Producer ids of the block that this core holds: [next, end). */
     int64_t producer_id_next, producer_id_end;
 
@@ -79,6 +80,9 @@ bool core_hold(struct core *core, struct list *link);
 /* An answer has come, or has left. */
 void core_count_answer(struct core *core, size_t bytes);
 void core_forget_answer(struct core *core, size_t bytes);
+
+/* A frame waits for memory: those that were granted some are watched until nobody waits. */
+void core_watch_pace(struct core *core);
 
 /* The core that runs a shard. */
 struct core *core_of_shard(struct server *server, uint16_t shard);

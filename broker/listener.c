@@ -55,14 +55,14 @@ static uint32_t connections_max(const struct options *options) {
 static void listener_refuse(struct listener *listener, int fd, const char *peer, const char *why) {
     struct listeners *listeners = &listener->server->listeners;
     struct core *core = listeners->core;
-    ring_close(core->ring, fd);
-    listeners->refused++;
     uint64_t now_ns = ring_now_ns(core->ring);
-    if (listeners->said_ns && now_ns - listeners->said_ns < REFUSALS_SAID_EVERY_S * NS_PER_S)
-        return;
-    listeners->said_ns = now_ns;
-    say_warning("refused a connection from %s: %s (%lu refused since the start)", peer, why,
-                (unsigned long)listeners->refused);
+    listeners->refused++;
+    if (!listeners->said_ns || now_ns - listeners->said_ns >= REFUSALS_SAID_EVERY_S * NS_PER_S) {
+        listeners->said_ns = now_ns;
+        say_warning("refused a connection from %s: %s (%lu refused since the start)", peer, why,
+                    (unsigned long)listeners->refused);
+    }
+    ring_close(core->ring, fd);
 }
 
 static void ticket_arrive(struct mail *mail) {
@@ -104,6 +104,7 @@ static void ticket_give(struct listener *listener, int fd, const char *peer_text
     struct ticket *ticket = new_zero(struct ticket);
     ticket->listener = listener;
     ticket->fd = fd;
+    ticket->party = admission_party_of(peer->by_address.hash);
     snprintf(ticket->peer, sizeof ticket->peer, "%s", peer_text);
     ticket->core = &server->cores[listeners->next_core++ % server->core_count];
     listeners->connections++;

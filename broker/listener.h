@@ -33,6 +33,7 @@ struct ticket {
     struct listener *listener;
     struct core *core;
     int fd;
+    uint8_t party; /* to admission, by the peer's address */
     char peer[ADDRESS_TEXT_SIZE];
 };
 

@@ -24,13 +24,12 @@ static size_t decode_limit(const struct core *core, size_t length) {
 }
 
 struct request *request_new(struct connection *connection, uint32_t length,
-                            enum admission_class class) {
+                            struct admission_share budget) {
     struct request *request = memory_new(sizeof *request + length);
     *request = (struct request){
         .connection = connection,
         .core = connection->core,
-        .class = class,
-        .budget_bytes = request_cost(length),
+        .budget = budget,
         .frame = (uint8_t *)(request + 1),
         .frame_size = length,
     };
@@ -52,10 +51,9 @@ void request_free(struct request *request) {
     timer_cancel(core->ring, &request->deadline);
     list_remove(&request->woken);
     arena_deinit(&request->arena);
-    size_t budget_bytes = request->budget_bytes;
-    enum admission_class class = request->class;
+    struct admission_share budget = request->budget;
     free(request);
-    admission_give(&core->admission, class, budget_bytes);
+    admission_give(&core->admission, budget);
 }
 
 /* --- answers --- */
@@ -76,9 +74,10 @@ static void request_end(struct request *request) {
 void request_count_memory(struct request *request) {
     size_t counted = request->counted_bytes > 0 ? request->counted_bytes : REQUEST_OVERHEAD;
     if (request->arena.used <= counted) return;
-    size_t more = request->arena.used - counted;
-    admission_force(&request->core->admission, request->class, more);
-    request->budget_bytes += more;
+    struct admission_share more = request->budget;
+    more.bytes = request->arena.used - counted;
+    admission_force(&request->core->admission, more);
+    request->budget.bytes += more.bytes;
     request->counted_bytes = request->arena.used;
 }
 
@@ -180,8 +179,10 @@ bool request_is_dead(const struct request *request) {
 /* --- what handlers ask --- */
 
 size_t request_take_some(struct request *request, size_t wanted, size_t minimum) {
-    size_t some = admission_take_some(&request->core->admission, request->class, wanted, minimum);
-    request->budget_bytes += some;
+    struct admission_share share = request->budget;
+    share.bytes = wanted;
+    size_t some = admission_take_some(&request->core->admission, share, minimum);
+    request->budget.bytes += some;
     return some;
 }
 

@@ -36,11 +36,10 @@ struct request {
     struct arena arena;
     uint8_t *frame; /* behind this struct, in the same allocation; decoded bodies point into it */
     size_t frame_size;
-    enum admission_class class;
-    size_t budget_bytes;  /* what admission counts for it */
-    size_t counted_bytes; /* of the arena, in that */
-    void *body;           /* decoded: struct X_request */
-    void *state;          /* the handler's own, in the arena */
+    struct admission_share budget; /* what admission counts for it */
+    size_t counted_bytes;          /* of the arena, in that */
+    void *body;                    /* decoded: struct X_request */
+    void *state;                   /* the handler's own, in the arena */
     uint64_t started_ns;
     struct timer deadline;     /* armed by request_park() */
     struct list woken;         /* in core->woken */
@@ -69,9 +68,10 @@ const struct handler *handler_find(int16_t key);
 
 /* What admission counts for a frame of this length: the frame, and what handling it takes. */
 size_t request_cost(uint32_t length);
-/* `length` is the frame's without its length field; its bytes follow. The cost was admitted. */
+/* `length` is the frame's without its length field; its bytes follow. `budget`, with its cost, was
+ * admitted and is the request's from now on. */
 struct request *request_new(struct connection *connection, uint32_t length,
-                            enum admission_class class);
+                            struct admission_share budget);
 /* Releases what the answer refers to, and gives the memory back to admission. */
 void request_free(struct request *request);
 

@@ -96,7 +96,8 @@ const struct option_row option_rows[] = {
     {"request-progress-ms", OPTION_DURATION, OPTION_GROUP_LISTENING, FIELD(request_progress_ms),
      .value = "30s", BETWEEN(100, INT64_MAX), .reloadable = true,
      .doc = "A request that has begun to arrive must be complete after so long, and an answer "
-            "must be taken at some pace, or the connection is closed."},
+            "must be taken at some pace, or the connection is closed. While others wait for its "
+            "memory, 256KiB of a request must arrive in an eighth of that time."},
     {"in-flight-max", OPTION_INT, OPTION_GROUP_LISTENING, FIELD(in_flight_max), .value = "64",
      BETWEEN(1, 4096), .reloadable = true,
      .doc = "Requests of one connection that may be worked on at the same time. Answers leave in "

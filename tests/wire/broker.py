@@ -111,8 +111,9 @@ class Broker:
             if kind is None or kind is AssertionError:
                 raise
 
-    def connect(self, greet=True):
-        client = Client(self)
+    def connect(self, greet=True, source=None):
+        """`source`: the address that the connection comes from, as "127.0.0.2"."""
+        client = Client(self, source)
         if greet:
             client.call("ApiVersions", 0)
         return client
@@ -123,8 +124,8 @@ class Closed(Exception):
 
 
 class Client:
-    def __init__(self, broker):
-        self.socket = socket.create_connection(broker.address, timeout=SECONDS)
+    def __init__(self, broker, source=None):
+        self.socket = socket.create_connection(broker.address, SECONDS, source and (source, 0))
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.broker = broker
         self.correlation = 0

@@ -168,20 +168,59 @@ def test_lines_that_a_peer_can_cause_are_few():
 
 
 def test_large_frames_that_do_not_come_hold_nobody_up():
-    """The whole budget, announced in a few bytes: small requests go on."""
+    """The whole budget many times over, announced in a few bytes: everything else goes on."""
     with Broker("--memory", "64MiB") as broker, broker.connect() as client:
         client.create("t")
-        silent = [broker.connect() for _ in range(30)]
+        silent = [broker.connect() for _ in range(100)]
         for i, other in enumerate(silent):
             other.write(struct.pack(">ihhi", 3 << 20, (0, 1, 3)[i % 3], 7, 1))
         time.sleep(0.3)
-        began = time.monotonic()
         client.call("Metadata", 9, topics=[{"name": "t"}])
         assert client.fetch("t", 0)["error_code"] == 0
-        assert time.monotonic() - began < 5
+        for size in (1, 900000):
+            assert client.produce("t", records.batch([b"x" * size]))["error_code"] == 0
         for other in silent:
             reset(other)
-        assert client.produce("t", records.batch([b"x"]))["error_code"] == 0
+
+
+class Hostile:
+    """Connections from one address that begin large frames and stop, and come again when closed."""
+
+    def __init__(self, broker, count):
+        self.broker, self.over = broker, threading.Event()
+        self.threads = [threading.Thread(target=self.go_on) for _ in range(count)]
+        for thread in self.threads:
+            thread.start()
+
+    def go_on(self):
+        while not self.over.is_set():
+            with self.broker.connect(greet=False, source="127.0.0.2") as client:
+                client.write(struct.pack(">ihhi", 3 << 20, 0, 9, 1) + bytes(40000))
+                while not self.over.is_set() and not client.is_closed(0.1):
+                    pass
+
+    def end(self):
+        self.over.set()
+        for thread in self.threads:
+            thread.join()
+
+
+def test_large_frames_that_stop_do_not_keep_producers_out():
+    """They fill the line many times over; a producer elsewhere gets through all the same."""
+    with Broker("--memory", "64MiB", "--request-progress-ms", "4s") as broker:
+        with broker.connect() as client:
+            client.create("t")
+            hostile = Hostile(broker, 60)
+            try:
+                time.sleep(1)
+                for size in (1, 900000, 900000):
+                    assert client.produce("t", records.batch([b"x" * size]))["error_code"] == 0
+                deadline = time.monotonic() + 20
+                while "comes too slowly while others wait" not in broker.said():
+                    assert time.monotonic() < deadline, "they may keep the memory"
+                    time.sleep(0.05)
+            finally:
+                hostile.end()
 
 
 def test_names_by_the_hundred_thousand():
