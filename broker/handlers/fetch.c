@@ -366,6 +366,7 @@ static void part_fill_records(struct fetch *fetch, struct fetch_part *part) {
 
 static void part_fill(struct fetch *fetch, struct fetch_part *part) {
     if (part->read) part_fill_records(fetch, part);
+    if (part->leg && part->code == ERROR_UNKNOWN_TOPIC_OR_PARTITION) part->code = fetch->missing;
     part->out->error_code = (int16_t)part->code;
     part->out->high_watermark = part->view.high_watermark;
     part->out->last_stable_offset = part->view.last_stable_offset;

@@ -2,8 +2,8 @@
 
 bool part_find(struct part *part, const struct catalog_topic *topic, int32_t index,
                enum error_code missing) {
-    part->code = ERROR_UNKNOWN_TOPIC_OR_PARTITION;
-    if (!topic) part->code = missing;
+    part->missing = missing;
+    part->code = topic ? ERROR_UNKNOWN_TOPIC_OR_PARTITION : missing;
     if (!topic || index < 0 || index >= topic->partition_count) return false;
     const struct catalog_partition *partition = &topic->partitions[index];
     part->partition_id = partition->id;
@@ -50,7 +50,7 @@ void part_send(struct parts *parts, struct part *part,
 }
 
 void part_finish(struct part *part, enum error_code code) {
-    part->code = code;
+    part->code = code == ERROR_UNKNOWN_TOPIC_OR_PARTITION ? part->missing : code;
     errand_return(&part->errand);
 }
 

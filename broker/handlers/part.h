@@ -29,19 +29,20 @@ struct part {
     uint32_t partition_id;
     uint16_t shard;
     int32_t leader_epoch; /* as the catalog had it */
-    enum error_code code; /* what part_find() or `run` came to */
+    enum error_code missing; /* where it is not there any more */
+    enum error_code code;    /* what part_find() or `run` came to */
     /* On the partition's core; leads to one part_finish(). */
     void (*run)(struct part *part, struct partition *partition);
 };
 
 /* Names the partition; false and `code` when the catalog does not have it. `missing` is the code
- * for a topic that is not there, where its id was asked for. */
+ * for a topic that is not there: another one where it was asked for by its id. */
 bool part_find(struct part *part, const struct catalog_topic *topic, int32_t index,
                enum error_code missing);
 
 void parts_begin(struct parts *parts, struct request *request,
                  void (*done)(struct request *request));
-/* A partition that has gone meanwhile comes back with UNKNOWN_TOPIC_OR_PARTITION. */
+/* A partition that has gone meanwhile, with its topic, comes back with the code for that. */
 void part_send(struct parts *parts, struct part *part,
                void (*run)(struct part *part, struct partition *partition));
 void part_finish(struct part *part, enum error_code code);
