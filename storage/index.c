@@ -3,6 +3,11 @@
 #include "base/crc32c.h"
 #include "base/memory.h"
 
+uint32_t index_interval(int64_t bytes) {
+    if (bytes < INDEX_INTERVAL_MIN) return INDEX_INTERVAL_MIN;
+    return bytes > INDEX_INTERVAL_MAX ? INDEX_INTERVAL_MAX : (uint32_t)bytes;
+}
+
 void index_deinit(struct index *index) {
     free(index->entries);
     *index = (struct index){0};
@@ -17,8 +22,8 @@ static void index_push(struct index *index, struct index_entry entry) {
 }
 
 void index_add(struct index *index, int64_t offset, uint64_t position, int64_t timestamp_before) {
-    if (index->count && position - index->entries[index->count - 1].position < INDEX_INTERVAL_BYTES)
-        return;
+    uint32_t interval = index->interval ? index->interval : INDEX_INTERVAL_MIN;
+    if (index->count && position - index->entries[index->count - 1].position < interval) return;
     index_push(index, (struct index_entry){offset, position, timestamp_before});
 }
 

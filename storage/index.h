@@ -17,12 +17,17 @@ struct index_entry {
 struct index {
     struct index_entry *entries;
     size_t count, capacity;
+    uint32_t interval; /* bytes from one entry to the next at least; 0 = INDEX_INTERVAL_MIN */
 };
 
-enum { INDEX_INTERVAL_BYTES = 4096, INDEX_ENTRY_BYTES = 24, INDEX_HEADER_BYTES = 8 };
+/* An entry for every batch would cost memory, one in a gigabyte a walk for every read. */
+enum { INDEX_INTERVAL_MIN = 4 << 10, INDEX_INTERVAL_MAX = 1 << 20 };
+enum { INDEX_ENTRY_BYTES = 24, INDEX_HEADER_BYTES = 8 };
 
+/* What was asked for, within these bounds. */
+uint32_t index_interval(int64_t bytes);
 void index_deinit(struct index *index);
-/* Adds when the last entry is at least INDEX_INTERVAL_BYTES before. Offsets and positions rise. */
+/* Adds when the last entry is at least the interval before. Offsets and positions rise. */
 void index_add(struct index *index, int64_t offset, uint64_t position, int64_t timestamp_before);
 /* The last entry at or below the offset / position, or NULL. */
 const struct index_entry *index_find_offset(const struct index *index, int64_t offset);

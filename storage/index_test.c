@@ -12,7 +12,7 @@ enum { ENTRIES = 300 };
 static struct index index_of(int count) {
     struct index index = {0};
     for (int at = 0; at < count; at++)
-        index_add(&index, at * 10, 4096u + (uint64_t)at * INDEX_INTERVAL_BYTES, at / 3 * 100 - 1);
+        index_add(&index, at * 10, 4096u + (uint64_t)at * INDEX_INTERVAL_MIN, at / 3 * 100 - 1);
     return index;
 }
 
@@ -45,10 +45,20 @@ Test(index, an_empty_one_has_nothing) {
 Test(index, is_sparse) {
     struct index index = {0};
     for (uint64_t at = 0; at < 100; at++) index_add(&index, (int64_t)at, 4096 + at * 1000, -1);
-    cr_assert(index.count <= 100 * 1000 / INDEX_INTERVAL_BYTES + 1);
+    cr_assert(index.count <= 100 * 1000 / INDEX_INTERVAL_MIN + 1);
     for (size_t at = 1; at < index.count; at++)
         cr_assert(index.entries[at].position - index.entries[at - 1].position >=
-                  INDEX_INTERVAL_BYTES);
+                  INDEX_INTERVAL_MIN);
+    index_deinit(&index);
+}
+
+Test(index, the_interval_is_the_topics_within_bounds) {
+    cr_assert_eq(index_interval(0), INDEX_INTERVAL_MIN);
+    cr_assert_eq(index_interval(5000), 5000);
+    cr_assert_eq(index_interval(INT32_MAX), INDEX_INTERVAL_MAX);
+    struct index index = {.interval = 100000};
+    for (uint64_t at = 0; at < 1000; at++) index_add(&index, (int64_t)at, 4096 + at * 1000, -1);
+    cr_assert_eq(index.count, 10);
     index_deinit(&index);
 }
 

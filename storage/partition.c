@@ -43,7 +43,13 @@ struct segment *partition_add_segment(struct partition *partition, uint32_t numb
                                 .created_ms = now_ms,
                                 .index = new_zero(struct index),
                                 .index_whole = true};
+    segment_set_interval(partition, segment);
     return segment;
+}
+
+void segment_set_interval(const struct partition *partition, struct segment *segment) {
+    segment->index_interval = index_interval(partition->definition.rules.index_interval_bytes);
+    if (segment->index) segment->index->interval = segment->index_interval;
 }
 
 struct segment_identity partition_identity(const struct partition *partition,

@@ -165,6 +165,7 @@ bool partition_trim(struct partition *partition, struct trim *trim);
 void partition_configure(struct partition *partition, const struct partition_rules *rules);
 
 uint32_t partition_id(const struct partition *partition);
-/* Bytes of batches between log start and next offset. */
+/* Bytes of batches in its segments, as Kafka counts a log's size: with those below the log start
+ * that share a segment with others above it. */
 uint64_t partition_size_bytes(const struct partition *partition);
 struct producers *partition_producers(struct partition *partition);

@@ -236,8 +236,10 @@ static int walk_batches(struct walk *walk, struct index *index) {
 }
 
 int segment_load_index(struct file *file, const struct segment *segment, struct index *index) {
-    *index = (struct index){0};
-    if (footer_load(file, segment, index)) return 0;
+    bool loaded = footer_load(file, segment, index);
+    if (!loaded) *index = (struct index){0};
+    index->interval = segment->index_interval;
+    if (loaded) return 0;
     struct walk walk = {.file = file, .end = segment->end, .window = memory_new(WALK_WINDOW)};
     int result = walk_batches(&walk, index);
     free(walk.window);

@@ -58,6 +58,7 @@ struct segment {
     bool sealed;               /* rolled, settled, footer written */
     struct segment_file *file; /* NULL until first write-out or read */
     struct index *index;       /* NULL when not loaded */
+    uint32_t index_interval;   /* index_interval() of the topic's */
     bool index_whole;          /* it begins at SEGMENT_START; else further on (after a restart) */
 };
 

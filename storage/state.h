@@ -150,6 +150,8 @@ struct segment *partition_segment(const struct partition *partition, uint32_t nu
 struct segment *partition_segment_of_offset(const struct partition *partition, int64_t offset);
 struct segment *partition_add_segment(struct partition *partition, uint32_t number,
                                       int64_t base_offset, int64_t now_ms);
+/* As the partition's rules are now. */
+void segment_set_interval(const struct partition *partition, struct segment *segment);
 struct segment_identity partition_identity(const struct partition *partition,
                                            const struct segment *segment);
 

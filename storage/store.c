@@ -175,6 +175,7 @@ static void store_adopt_partition(struct store *store, struct partition *partiti
         struct segment *segment = &partition->segments[at];
         segment->durable_timestamp_max = segment->timestamp_max;
         segment->durable_timestamp_max_offset = segment->timestamp_max_offset;
+        segment_set_interval(partition, segment);
         if (segment->file) segment_file_used(segment->file, &store->handles);
     }
     map_insert(&store->partitions, &partition->by_id, hash_u64(partition->definition.id));

@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "base/memory.h"
 #include "base/random.h"
+#include "storage/settle.h"
 #include "storage/store_fixture.h"
 
 /* Every case runs on both backends; io_uring may be forbidden where the tests run. */
@@ -173,6 +174,29 @@ static void trims(enum io_backend backend) {
     fixture_stop(&fixture);
     fixture_deinit(&fixture);
 }
+/* A log start inside a segment frees nothing; behind it, whole segments go. */
+Test(store, the_size_is_that_of_whole_segments) {
+    struct fixture fixture;
+    fixture_init(&fixture, IO_EPOLL);
+    fixture.rules.segment_bytes = 100000;
+    fixture_start(&fixture);
+    for (int at = 0; at < 30; at++) append_one(&fixture, 5, 10, 1000);
+    struct partition *partition = fixture_partition(&fixture, 5);
+    uint64_t whole = partition_size_bytes(partition), each = whole / 30;
+    int64_t second = partition->segments[1].base_offset;
+    cr_assert(whole > 300000 && second > 10);
+    cr_assert_eq(trim_to(&fixture, 5, second - 5), ERROR_NONE);
+    cr_assert_eq(partition_size_bytes(partition), whole);
+    while (partition->settled.segment <= partition->segments[0].number + 1) {
+        settle_force(partition);
+        ring_round(fixture.ring, true);
+    }
+    cr_assert_eq(trim_to(&fixture, 5, second + 15), ERROR_NONE);
+    cr_assert_eq(partition->segments[0].base_offset, second);
+    cr_assert_eq(partition_size_bytes(partition), whole - each * (uint64_t)second / 10);
+    fixture_stop(&fixture);
+    fixture_deinit(&fixture);
+}
 Test(store, the_log_start_moves_durably) { on_both(trims); }
 
 struct waiting_lookup {
@@ -212,6 +236,29 @@ static void lookups(enum io_backend backend) {
     fixture_deinit(&fixture);
 }
 Test(store, offsets_by_time_are_exact) { on_both(lookups); }
+
+/* The index is as sparse as the topic's rules say: appended, after a restart, and rebuilt. */
+Test(store, the_index_interval_is_the_topics) {
+    struct fixture fixture;
+    fixture_init(&fixture, IO_EPOLL);
+    fixture.rules.index_interval_bytes = 50000;
+    fixture.rules.segment_bytes = 600000;
+    fixture.options.cache_bytes_max = 0;
+    fixture_start(&fixture);
+    for (int at = 0; at < 50; at++) append_one(&fixture, 1, 1, 10000);
+    struct segment *segment = &fixture_partition(&fixture, 1)->segments[0];
+    cr_assert_eq(segment->index->count, 10);
+    fixture_kill(&fixture);
+    fixture_start(&fixture);
+    for (int at = 0; at < 5; at++) append_one(&fixture, 1, 1, 10000);
+    uint64_t bytes = 0;
+    cr_assert_eq(fixture_read_all(&fixture, 1, 0, &bytes), 55); /* loads what is not there */
+    segment = &fixture_partition(&fixture, 1)->segments[0];
+    cr_assert(segment->index->count >= 10 && segment->index->count <= 12, "%zu entries",
+              segment->index->count);
+    fixture_stop(&fixture);
+    fixture_deinit(&fixture);
+}
 
 static void deletion(enum io_backend backend) {
     struct fixture fixture;
