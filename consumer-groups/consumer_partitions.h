@@ -1,0 +1,44 @@
+/* A set of partitions, by topic id: what a member owns, shall own, or gives up. Sorted by id and
+ * index, each once, so that sets are compared and joined by walking along both. The owner frees the
+ * items. */
+#pragma once
+
+#include "base/arena.h"
+#include "base/uuid.h"
+
+struct consumer_partition {
+    struct uuid topic_id;
+    int32_t index;
+};
+
+struct consumer_partitions {
+    int32_t count;
+    struct consumer_partition *items; /* NULL when empty */
+};
+
+int consumer_partition_compare(const struct consumer_partition *a,
+                               const struct consumer_partition *b);
+void consumer_partitions_deinit(struct consumer_partitions *set);
+bool consumer_partitions_have(const struct consumer_partitions *set,
+                              const struct consumer_partition *partition);
+bool consumer_partitions_equal(const struct consumer_partitions *a,
+                               const struct consumer_partitions *b);
+/* Whether `a` is within `b`. */
+bool consumer_partitions_within(const struct consumer_partitions *a,
+                                const struct consumer_partitions *b);
+/* Whether they have one in common. */
+bool consumer_partitions_meet(const struct consumer_partitions *a,
+                              const struct consumer_partitions *b);
+struct consumer_partitions consumer_partitions_copy(const struct consumer_partitions *set);
+
+/* A set in the making: room for `count`, filled in any order, then consumer_partitions_close()
+ * sorts it, drops what came twice, and what room is left over. */
+struct consumer_partitions consumer_partitions_open(size_t count);
+static inline void consumer_partitions_put(struct consumer_partitions *set,
+                                           const struct uuid *topic_id, int32_t index) {
+    set->items[set->count++] = (struct consumer_partition){*topic_id, index};
+}
+void consumer_partitions_close(struct consumer_partitions *set);
+
+/* The run of one topic that begins at `at`: how many. */
+int32_t consumer_partitions_run(const struct consumer_partitions *set, int32_t at);
