@@ -74,9 +74,12 @@ static inline bool fixture_has_stopped(const struct fixture *fixture) {
     return true;
 }
 
-/* As the process ends: frees everything, after the drain. */
+/* As the process ends: frees everything, after the drain. No request may be left then. */
 static inline void fixture_free(struct fixture *fixture) {
     fixture_await(fixture, fixture_has_stopped(fixture));
+    for (unsigned i = 0; i < fixture->core_count; i++)
+        for (int class = 0; class < ADMIT_CLASSES; class ++)
+            cr_assert_eq(fixture->server.cores[i].admission.used[class], 0);
     cr_assert_not(atomic_load(&fixture->server.forced));
     for (unsigned i = 0; i < fixture->core_count; i++) server_close_core(&fixture->server, i);
     server_close(&fixture->server);

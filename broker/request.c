@@ -40,13 +40,19 @@ struct request *request_new(struct connection *connection, uint32_t length,
     return request;
 }
 
+/* False: other cores still have something to give back. */
+static bool request_release(struct request *request) {
+    bool (*release)(struct request *) = request->release;
+    request->release = NULL;
+    request->releasing = !release(request);
+    if (request->releasing) request->core->releasing_count++;
+    return !request->releasing;
+}
+
 void request_free(struct request *request) {
     struct core *core = request->core;
-    if (request->release) {
-        bool (*release)(struct request *) = request->release;
-        request->release = NULL;
-        if (!release(request)) return;
-    }
+    if (request->release && !request_release(request)) return;
+    if (request->releasing) core->releasing_count--;
     check(!request->parked && !list_is_linked(&request->produce_order));
     timer_cancel(core->ring, &request->deadline);
     list_remove(&request->woken);
@@ -54,6 +60,7 @@ void request_free(struct request *request) {
     struct admission_share budget = request->budget;
     free(request);
     admission_give(&core->admission, budget);
+    core_check_drained(core);
 }
 
 /* --- answers --- */

@@ -47,6 +47,7 @@ struct request {
     bool started, answered;
     bool parked, expired;      /* waits for a wake-up; for the last one */
     bool silent, closes;       /* no answer leaves (acks=0); the connection ends here */
+    bool releasing;            /* `release` has begun and not ended */
     struct wire_output output; /* the encoded answer, referenced until it was sent */
     /* Runs when the answer has left (or the connection died): unpins what the output refers to.
      * False: not yet; it calls request_free() when that is done. May be NULL. */

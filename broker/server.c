@@ -97,7 +97,7 @@ static void core_stop(struct mail *mail) {
     store_stop(core->store, core_stopped, core);
 }
 
-/* On the first core: another one has no connections any more. */
+/* On the first core: another one has no connections and requests any more. */
 static void server_core_drained(struct mail *mail) {
     struct server *server = container_of(mail, struct core, drained)->server;
     check(server->undrained > 0);
@@ -117,7 +117,8 @@ static void core_report_drained(struct core *core) {
 }
 
 void core_check_drained(struct core *core) {
-    if (core->draining && core->connection_count == 0) core_report_drained(core);
+    if (core->draining && core->connection_count == 0 && core->releasing_count == 0)
+        core_report_drained(core);
 }
 
 static void core_drain_forced(struct timer *timer) {

@@ -63,5 +63,5 @@ void server_cancel_core(struct server *server, unsigned index);
 void server_close_core(struct server *server, unsigned index);
 void server_close(struct server *server);
 
-/* A connection of the core has ended: tells the first core when it was the last one. */
+/* A connection or a request of the core has ended: tells the first core when it was the last. */
 void core_check_drained(struct core *core);

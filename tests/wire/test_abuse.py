@@ -33,6 +33,29 @@ def test_the_end_in_the_middle_of_produce():
                 client.close()
 
 
+def test_the_end_in_the_middle_of_fetch():
+    """SIGTERM while answers leave that other cores have slices in: nothing is left behind."""
+    with Broker("--cores", "3") as broker:
+        with broker.connect() as client:
+            client.create("t", 6)
+            raw = records.batch([os.urandom(100000)])
+            client.call("Produce", 9, **client.produce_body("t", {i: raw for i in range(6)}))
+        for round_ in range(6):
+            clients = [broker.connect() for _ in range(6)]
+            for client in clients:
+                for _ in range(4):
+                    client.send("Fetch", 12, **client.fetch_body("t", {i: 0 for i in range(6)}))
+            for client in clients:
+                client.receive()
+            if round_ % 2:
+                for client in clients:
+                    reset(client)
+            assert broker.stop() == 0, broker.said()
+            for client in clients:
+                client.close()
+            broker.start()
+
+
 def peak_mib(broker):
     for line in open(f"/proc/{broker.process.pid}/status", encoding="ascii"):
         if line.startswith("VmHWM"):
