@@ -114,6 +114,10 @@ static void capture_files(struct checkpoint *checkpoint, struct partition *parti
 static void capture_shard(struct checkpoint *checkpoint, struct shard *shard) {
     struct captured *captured = &checkpoint->captured[checkpoint->captured_count++];
     *captured = (struct captured){.shard = shard->id};
+    shard->contained =
+        (struct journal_mark){.incarnation = checkpoint->store->directory->incarnation,
+                              .core = checkpoint->store->core,
+                              .through = checkpoint->through};
     snapshot_encode(shard, &captured->bytes);
     shard->unsnapshotted = false;
     list_each(node, &shard->partitions) {

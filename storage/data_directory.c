@@ -6,6 +6,7 @@
 
 #include "base/check.h"
 #include "base/memory.h"
+#include "base/say.h"
 #include "storage/layout.h"
 #include "storage/superblock.h"
 
@@ -117,7 +118,7 @@ static bool superblock_load(struct data_directory *directory, struct error *erro
         return error_set(error, -result, "cannot read %s/" LAYOUT_SUPERBLOCK ": %s",
                          disk_root(directory->disk), strerror(-result));
     bool found = false;
-    uint32_t version = 0;
+    uint32_t version = 0, format = FORMAT_VERSION;
     for (size_t slot = 0; (slot + 1) * DISK_BLOCK <= len; slot++) {
         struct data_directory read = *directory;
         enum superblock_state state = superblock_decode(both + slot * DISK_BLOCK, &read, &version);
@@ -129,7 +130,10 @@ static bool superblock_load(struct data_directory *directory, struct error *erro
                              disk_root(directory->disk), version, FORMAT_VERSION);
         }
         if (state != SUPERBLOCK_VALID) continue;
-        if (!found || read.generation > directory->generation) *directory = read;
+        if (!found || read.generation > directory->generation) {
+            *directory = read;
+            format = version;
+        }
         found = true;
     }
     free(both);
@@ -138,6 +142,9 @@ static bool superblock_load(struct data_directory *directory, struct error *erro
                          "%s/" LAYOUT_SUPERBLOCK
                          " is damaged (both slots): restore it from a backup; nothing was touched",
                          disk_root(directory->disk));
+    if (format < FORMAT_VERSION)
+        say_info("%s has format %u; it becomes format %d, which older releases cannot read",
+                 disk_root(directory->disk), format, FORMAT_VERSION);
     return true;
 }
 
@@ -151,9 +158,8 @@ static bool directory_sync(struct data_directory *directory, struct error *error
                                     disk_root(directory->disk), strerror(-result));
 }
 
-/* Durable before the first append of this start: later blocks of an older life are never ours. */
-static bool incarnation_begin(struct data_directory *directory, struct error *error) {
-    directory->incarnation++;
+/* Into the slot that does not rule; durable when it returns. */
+static bool superblock_write(struct data_directory *directory, struct error *error) {
     directory->generation++;
     uint8_t slot[DISK_BLOCK];
     superblock_encode(directory, slot);
@@ -167,6 +173,19 @@ static bool incarnation_begin(struct data_directory *directory, struct error *er
         return error_set(error, -result, "cannot write %s/" LAYOUT_SUPERBLOCK ": %s",
                          disk_root(directory->disk), strerror(-result));
     return true;
+}
+
+/* Durable before the first append of this start: later blocks of an older life are never ours. */
+static bool incarnation_begin(struct data_directory *directory, struct error *error) {
+    directory->incarnation++;
+    return superblock_write(directory, error);
+}
+
+bool data_directory_expect_journals(struct data_directory *directory, uint32_t journals,
+                                    struct error *error) {
+    if (directory->journals == journals) return true;
+    directory->journals = journals;
+    return superblock_write(directory, error);
 }
 
 static bool directory_begin(struct data_directory *directory, int32_t node_id,

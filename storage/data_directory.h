@@ -23,7 +23,8 @@ struct data_directory {
     struct uuid cluster_id, directory_id;
     int32_t node_id;
     uint32_t shard_count;
-    uint64_t salt; /* in every journal block: a block of another directory is not ours */
+    uint32_t journals; /* of so many cores there is a journal, for certain; 0: not known */
+    uint64_t salt;     /* in every journal block: a block of another directory is not ours */
     uint64_t incarnation;
     uint64_t generation; /* of the superblock slot that rules */
     bool formatted_now;
@@ -32,4 +33,7 @@ struct data_directory {
 /* Takes ownership of the disk (closed on failure too). Retries the lock for 5 s. */
 bool data_directory_open(struct disk *disk, int32_t node_id, struct data_directory *directory,
                          struct error *error);
+/* Durably: from now on a start misses the journal of any of these cores when it is not there. */
+bool data_directory_expect_journals(struct data_directory *directory, uint32_t journals,
+                                    struct error *error);
 void data_directory_close(struct data_directory *directory);

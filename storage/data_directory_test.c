@@ -77,6 +77,7 @@ static void slots_write(struct bench *bench, const uint8_t slots[SUPERBLOCK_BYTE
 Test(superblock, round_trip_and_every_flipped_byte) {
     struct data_directory from = {.node_id = 7,
                                   .shard_count = 64,
+                                  .journals = 3,
                                   .salt = 8,
                                   .incarnation = 9,
                                   .generation = 10},
@@ -88,6 +89,7 @@ Test(superblock, round_trip_and_every_flipped_byte) {
     superblock_encode(&from, slot);
     cr_assert_eq(superblock_decode(slot, &to, &version), SUPERBLOCK_VALID);
     cr_assert_eq(to.node_id, 7);
+    cr_assert_eq(to.journals, 3);
     cr_assert_eq(to.salt, 8);
     cr_assert_eq(to.incarnation, 9);
     cr_assert_eq(to.generation, 10);
@@ -97,6 +99,44 @@ Test(superblock, round_trip_and_every_flipped_byte) {
         cr_assert_eq(superblock_decode(slot, &to, &version), SUPERBLOCK_BROKEN, "byte %zu", at);
         slot[at] ^= (uint8_t)(1 << at % 8);
     }
+}
+
+/* The first release's: read, and the newest from then on. */
+Test(data_directory, an_older_format_becomes_the_newest) {
+    struct bench bench;
+    bench_init(&bench);
+    expect_open(&bench);
+    uint8_t slots[SUPERBLOCK_BYTES];
+    slots_read(&bench, slots);
+    for (size_t slot = 0; slot < SUPERBLOCK_SLOTS; slot++) {
+        uint8_t *at = slots + slot * DISK_BLOCK;
+        if (load_u64(at) == 0) continue;
+        store_u32(at + 12, 1);
+        store_u32(at + 16, 1);
+        store_u32(at + 8, crc32c(at + 12, DISK_BLOCK - 12));
+    }
+    slots_write(&bench, slots);
+    expect_open(&bench);
+    slots_read(&bench, slots);
+    size_t newest = load_u64(slots + 80) > load_u64(slots + DISK_BLOCK + 80) ? 0 : DISK_BLOCK;
+    cr_assert_eq(load_u32(slots + newest + 12), FORMAT_VERSION);
+    cr_assert_eq(load_u32(slots + newest + 16), FORMAT_OLDEST_READER);
+    bench_deinit(&bench);
+}
+
+Test(data_directory, journals_that_are_expected_are_remembered) {
+    struct bench bench;
+    bench_init(&bench);
+    cr_assert(open_as(&bench, 1));
+    cr_assert_eq(bench.directory.journals, 0);
+    cr_assert(data_directory_expect_journals(&bench.directory, 4, &bench.error));
+    data_directory_close(&bench.directory);
+    for (int again = 0; again < 3; again++) {
+        cr_assert(open_as(&bench, 1));
+        cr_assert_eq(bench.directory.journals, 4);
+        data_directory_close(&bench.directory);
+    }
+    bench_deinit(&bench);
 }
 
 Test(data_directory, each_start_is_a_new_incarnation) {

@@ -98,6 +98,7 @@ void partition_free(struct partition *partition) {
         segment_forget(&partition->segments[at]);
     free(partition->segments);
     producers_deinit(&partition->producers);
+    epochs_deinit(&partition->epochs);
     list_remove(&partition->in_shard);
     list_remove(&partition->dirty);
     list_remove(&partition->settling);
@@ -418,10 +419,8 @@ void waiter_cancel(struct waiter *waiter) {
 
 void partition_epoch_end(const struct partition *partition, int32_t asked, int32_t *epoch,
                          int64_t *end_offset) {
-    /* The leader epoch rises only with a repair; until there is one, the log has a single epoch. */
-    bool known = asked >= 0 && asked == partition->definition.leader_epoch;
-    *epoch = known ? asked : -1;
-    *end_offset = known ? partition->high_watermark : -1;
+    epochs_end(&partition->epochs, partition->definition.leader_epoch, partition->high_watermark,
+               asked, epoch, end_offset);
 }
 
 /* --- trim --- */

@@ -8,7 +8,8 @@
 
 static const char magic[8] = {'M', 'R', 'S', 'N', 'A', 'P', 'S', 'H'};
 enum {
-    VERSION = 1,
+    VERSION_BARE = 1, /* without journal mark, offline, epochs */
+    VERSION = 2,
     CRC_AT = 8,
     COVERED_FROM = 12,
     REMAINDER_MAX = 1 << 20,
@@ -25,6 +26,10 @@ static void put_u32(struct byte_buffer *out, uint32_t value) {
 static void put_u64(struct byte_buffer *out, uint64_t value) {
     store_u64(byte_buffer_reserve(out, 8), value);
     out->len += 8;
+}
+static void put_u8(struct byte_buffer *out, uint8_t value) {
+    *byte_buffer_reserve(out, 1) = value;
+    out->len++;
 }
 static void put_i64(struct byte_buffer *out, int64_t value) { put_u64(out, (uint64_t)value); }
 
@@ -82,13 +87,14 @@ static void put_segment(struct byte_buffer *out, const struct partition *partiti
     put_i64(out, segment->timestamp_max);
     put_i64(out, segment->timestamp_max_offset);
     put_i64(out, segment->created_ms);
-    *byte_buffer_reserve(out, 1) = segment->sealed;
-    out->len++;
+    put_u8(out, segment->sealed);
 }
 
 static void put_partition(struct byte_buffer *out, const struct partition *partition) {
     put_u32(out, partition->definition.id);
     put_u32(out, (uint32_t)partition->definition.leader_epoch);
+    put_u8(out, partition->offline);
+    epochs_encode(&partition->epochs, out);
     put_i64(out, partition->log_start);
     put_i64(out, partition->high_watermark);
     put_u32(out, partition->settled.segment);
@@ -122,6 +128,9 @@ void snapshot_encode(const struct shard *shard, struct byte_buffer *out) {
     put_u32(out, shard->id);
     put_u32(out, shard->epoch);
     put_u64(out, shard->sequence);
+    put_u64(out, shard->contained.incarnation);
+    put_u32(out, shard->contained.core);
+    put_u64(out, shard->contained.through);
     put_u32(out, count);
     list_each(node, &shard->partitions)
         put_partition(out, list_entry(node, struct partition, in_shard));
@@ -132,6 +141,7 @@ void snapshot_encode(const struct shard *shard, struct byte_buffer *out) {
 
 struct take {
     struct bytes rest;
+    uint32_t version;
     bool failed;
 };
 
@@ -146,6 +156,7 @@ static const uint8_t *take_bytes(struct take *take, size_t len) {
     take->rest = bytes_make(at + len, take->rest.len - len);
     return at;
 }
+static uint8_t take_u8(struct take *take) { return *take_bytes(take, 1); }
 static uint32_t take_u32(struct take *take) { return load_u32(take_bytes(take, 4)); }
 static uint64_t take_u64(struct take *take) { return load_u64(take_bytes(take, 8)); }
 static int64_t take_i64(struct take *take) { return load_i64(take_bytes(take, 8)); }
@@ -162,7 +173,7 @@ static bool take_segment(struct take *take, struct partition *partition) {
     segment->timestamp_max = take_i64(take);
     segment->timestamp_max_offset = take_i64(take);
     segment->created_ms = take_i64(take);
-    segment->sealed = *take_bytes(take, 1);
+    segment->sealed = take_u8(take);
     /* The index of what was written before this start is loaded when somebody asks. */
     segment->index_whole = segment->end == SEGMENT_START;
     return !take->failed && segment->end >= SEGMENT_START && base >= 0 &&
@@ -200,10 +211,18 @@ static bool take_fits(const struct partition *partition, size_t remainder) {
            active->next_offset == partition->high_watermark;
 }
 
+static bool take_damage(struct take *take, struct partition *partition) {
+    if (take->version == VERSION_BARE) return true;
+    uint8_t offline = take_u8(take);
+    partition->offline = offline;
+    return offline < DAMAGE_KINDS && epochs_decode(&partition->epochs, &take->rest);
+}
+
 static bool take_partition(struct take *take, struct shard *shard) {
     struct partition_definition definition = {.id = take_u32(take), .shard = (uint16_t)shard->id};
     definition.leader_epoch = (int32_t)take_u32(take);
     struct partition *partition = partition_new(&definition, shard, NULL);
+    if (!take_damage(take, partition)) return false;
     partition->log_start = take_i64(take);
     partition->high_watermark = partition->next_offset = partition->formed_offset = take_i64(take);
     partition->settled.segment = take_u32(take);
@@ -224,14 +243,26 @@ static bool take_partition(struct take *take, struct shard *shard) {
     return take_fits(partition, len) && restore_remainder(partition, remainder, first_position);
 }
 
+static void take_mark(struct take *take, struct shard *shard) {
+    shard->contained.incarnation = take_u64(take);
+    shard->contained.core = take_u32(take);
+    shard->contained.through = take_u64(take);
+}
+
+static bool snapshot_is_intact(struct bytes bytes) {
+    if (bytes.len < COVERED_FROM || memcmp(bytes.at, magic, sizeof magic) != 0) return false;
+    return crc32c(bytes.at + COVERED_FROM, bytes.len - COVERED_FROM) == load_u32(bytes.at + CRC_AT);
+}
+
 bool snapshot_decode(struct bytes bytes, struct shard *shard) {
-    enum { HEAD = COVERED_FROM };
-    if (bytes.len < HEAD || memcmp(bytes.at, magic, sizeof magic) != 0) return false;
-    if (crc32c(bytes.at + HEAD, bytes.len - HEAD) != load_u32(bytes.at + CRC_AT)) return false;
-    struct take take = {.rest = bytes_make(bytes.at + HEAD, bytes.len - HEAD)};
-    if (take_u32(&take) != VERSION || take_u32(&take) != shard->id) return false;
+    if (!snapshot_is_intact(bytes)) return false;
+    struct take take = {.rest = bytes_make(bytes.at + COVERED_FROM, bytes.len - COVERED_FROM)};
+    take.version = take_u32(&take);
+    if (take.version < VERSION_BARE || take.version > VERSION) return false;
+    if (take_u32(&take) != shard->id) return false;
     shard->epoch = take_u32(&take);
     shard->sequence = take_u64(&take);
+    if (take.version > VERSION_BARE) take_mark(&take, shard);
     uint32_t count = take_u32(&take);
     for (uint32_t at = 0; at < count && !take.failed; at++)
         if (!take_partition(&take, shard)) return false;
@@ -245,7 +276,10 @@ int snapshot_load(struct disk *disk, struct shard *shard) {
     size_t len = 0;
     int result = disk_read_file(disk, path, SNAPSHOT_MAX, &at, &len);
     if (result < 0) return result;
-    bool intact = snapshot_decode(bytes_make(at, len), shard);
+    struct bytes bytes = bytes_make(at, len);
+    bool newer = len >= COVERED_FROM + 4 && snapshot_is_intact(bytes) &&
+                 load_u32(at + COVERED_FROM) > VERSION;
+    bool intact = !newer && snapshot_decode(bytes, shard);
     free(at);
-    return intact ? 0 : -EBADMSG;
+    return newer ? -EPROTONOSUPPORT : intact ? 0 : -EBADMSG;
 }

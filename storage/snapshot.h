@@ -3,12 +3,16 @@
  * end and the high watermark (below 16 KiB as a rule), log start and producers, so that no journal
  * block that was acknowledged before the capture is needed any more.
  *
- *   magic 8 | crc32c 4 of the rest | version 4 | shard 4 | epoch 4 | sequence 8 | partitions 4
- *   partition: id 4 | leader epoch 4 | log start 8 | high watermark 8 | settled place 12 |
+ *   magic 8 | crc32c 4 of the rest | version 4 | shard 4 | epoch 4 | sequence 8 |
+ *     incarnation 8 | core 4 | through 8 (struct journal_mark) | partitions 4
+ *   partition: id 4 | leader epoch 4 | offline 1 (storage/damage.h) | epochs (storage/epochs.h) |
+ *     log start 8 | high watermark 8 | settled place 12 |
  *     durable position 8 | first batch position 8, offset 8 (of the bytes that follow; -1 when none
  *     begins there) | length 4, bytes | segments 4 | producers (storage/producers.h)
  *   segment: number 4 | base 8 | next 8 | end 8 | largest timestamp 8, its offset 8 | created 8 |
  *     sealed 1
+ *
+ * Version 1 had neither the journal mark nor offline and epochs; it is read and never written.
  *
  * Producers may be ahead of the high watermark: the checkpoint waits until all of that is durable
  * before it writes the file. */
@@ -20,8 +24,8 @@
 /* Whether each partition's unsettled bytes are few enough and in one segment. */
 bool snapshot_is_possible(const struct shard *shard);
 void snapshot_encode(const struct shard *shard, struct byte_buffer *out);
-/* Rebuilds a shard's partitions (recovery): 0, or -ENOENT, -EBADMSG, another errno. `sequence` of
- * the shard is set. */
+/* Rebuilds a shard's partitions (recovery): 0, or -ENOENT, -EBADMSG (damaged: the shard may hold a
+ * part of it), -EPROTONOSUPPORT (of a newer release), another errno. */
 int snapshot_load(struct disk *disk, struct shard *shard);
 /* Puts unsettled bytes at the settled end back into the tail: the rest of a batch that began before
  * them, then whole batches from `first_position` on. False when they are not that. */

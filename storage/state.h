@@ -15,6 +15,8 @@
  * `formed` with an EXTENT entry. */
 #pragma once
 
+#include "storage/damage.h"
+#include "storage/epochs.h"
 #include "storage/journal.h"
 #include "storage/lookup.h"
 #include "storage/segment.h"
@@ -73,6 +75,8 @@ struct partition {
     struct segment *segments; /* oldest first; the last one is active */
     size_t segment_count, segment_capacity;
     struct producers producers;
+    struct epochs epochs;
+    enum damage offline; /* anything but DAMAGE_NONE: KAFKA_STORAGE_ERROR */
 
     /* --- derived --- */
     struct tail tail;
@@ -92,14 +96,22 @@ struct partition {
     struct list write_out; /* in its store while write-out waits for its turn */
     bool preparing;        /* a worker creates or extends the active segment's file */
     bool roll;             /* the next append begins a new segment */
-    bool offline;          /* damage: KAFKA_STORAGE_ERROR */
     bool dead;             /* deleted; freed when nothing refers to it */
     uint32_t references;   /* flows in flight: notes, bypasses, settles, cold reads, works */
 };
 
+/* Up to where a snapshot contains what the journals hold: all blocks of earlier incarnations, and
+ * those of its own up to `through` in the journal of `core`. */
+struct journal_mark {
+    uint64_t incarnation; /* 0: not known (format 1) */
+    uint32_t core;
+    uint64_t through;
+};
+
 struct shard {
     uint32_t id, epoch;
-    uint64_t sequence; /* of the last run formed */
+    uint64_t sequence;             /* of the last run formed */
+    struct journal_mark contained; /* in its snapshot */
     struct list partitions;
     struct list dirty;    /* partitions with something to form */
     struct list in_store; /* in the store's dirty shards */

@@ -13,6 +13,7 @@ void superblock_encode(const struct data_directory *directory, uint8_t slot[DISK
     store_u32(slot + 16, FORMAT_OLDEST_READER);
     store_i32(slot + 20, directory->node_id);
     store_u32(slot + 24, directory->shard_count);
+    store_u32(slot + 28, directory->journals);
     memcpy(slot + 32, directory->cluster_id.raw, 16);
     memcpy(slot + 48, directory->directory_id.raw, 16);
     store_u64(slot + 64, directory->salt);
@@ -30,6 +31,7 @@ enum superblock_state superblock_decode(const uint8_t slot[DISK_BLOCK],
     if (load_u32(slot + 16) > FORMAT_VERSION) return SUPERBLOCK_NEWER;
     directory->node_id = load_i32(slot + 20);
     directory->shard_count = load_u32(slot + 24);
+    directory->journals = load_u32(slot + 28);
     memcpy(directory->cluster_id.raw, slot + 32, 16);
     memcpy(directory->directory_id.raw, slot + 48, 16);
     directory->salt = load_u64(slot + 64);

@@ -3,7 +3,7 @@
  * write leaves the older slot in charge.
  *
  *   0 magic 8 | 8 crc32c of the rest 4 | 12 format version 4 | 16 oldest reader 4 | 20 node id 4
- *   24 shard count 4 | 28 zero 4 | 32 cluster id 16 | 48 directory id 16 | 64 salt 8
+ *   24 shard count 4 | 28 journals 4 | 32 cluster id 16 | 48 directory id 16 | 64 salt 8
  *   72 incarnation 8 | 80 generation 8 | zeros to 4096 */
 #pragma once
 
