@@ -1,12 +1,18 @@
 #include "base/arena.h"
 
+#include <assert.h>
+#include <stdalign.h>
 #include <stdarg.h>
+#include <stddef.h>
 #include <stdio.h>
 
 #include "base/check.h"
 #include "base/memory.h"
 
 enum { ALIGNMENT = 16, BLOCK_MIN = 1024, BLOCK_MAX = 64 * 1024 };
+
+/* So that plain malloc() does; posix_memalign() has no fast path for small blocks. */
+static_assert(alignof(max_align_t) >= ALIGNMENT, "alignment of malloc");
 
 struct arena_block {
     struct arena_block *older;
@@ -29,7 +35,7 @@ static void arena_grow(struct arena *arena, size_t size) {
     if (block_size > BLOCK_MAX) block_size = BLOCK_MAX;
     size_t header = round_up(sizeof(struct arena_block), ALIGNMENT);
     if (block_size < size + header) block_size = size + header;
-    struct arena_block *block = memory_aligned(ALIGNMENT, block_size);
+    struct arena_block *block = memory_new(block_size);
     block->older = arena->newest;
     block->size = block_size;
     arena->newest = block;
