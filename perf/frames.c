@@ -181,6 +181,20 @@ size_t create_topic_request(uint8_t *at, struct bytes topic, int32_t partitions,
     return request_end(at, out, 0);
 }
 
+size_t list_offsets_request(uint8_t *at, struct bytes topic, int32_t first, int32_t count) {
+    struct out out = request_begin(at, API_LIST_OFFSETS, 2);
+    out_i32(&out, -1);
+    out_i8(&out, 0);
+    out_i32(&out, 1);
+    out_text(&out, topic);
+    out_i32(&out, count);
+    for (int32_t index = first; index < first + count; index++) {
+        out_i32(&out, index);
+        out_i64(&out, -1);
+    }
+    return request_end(at, out, 0);
+}
+
 size_t delete_topic_request(uint8_t *at, struct bytes topic) {
     struct out out = request_begin(at, API_DELETE_TOPICS, 3);
     out_i32(&out, 1);

@@ -1,7 +1,7 @@
 /* The few Kafka frames that the measuring programs speak, written by hand in the newest versions
  * that are not flexible, so that encoding one costs next to nothing: Produce 7, Fetch 11,
- * CreateTopics 4, DeleteTopics 3. Independent of protocol/ on purpose: what measures the broker
- * shares no codec with it. */
+ * ListOffsets 2, CreateTopics 4, DeleteTopics 3. Independent of protocol/ on purpose: what measures
+ * the broker shares no codec with it. */
 #pragma once
 
 #include "base/bytes.h"
@@ -64,6 +64,10 @@ size_t api_versions_request(uint8_t *at);
 /* `configs` are texts NAME=VALUE of at most 255 bytes; the request fits CREATE_REQUEST_MAX. */
 size_t create_topic_request(uint8_t *at, struct bytes topic, int32_t partitions,
                             const char *const *configs, int config_count);
+/* The end offsets of `count` partitions from `first` on; the request and its answer each fit
+ * LIST_OFFSETS_MAX(count). Version 2; in the answer a partition is index, error, int64, int64. */
+#define LIST_OFFSETS_MAX(count) (FRAME_HEAD_MAX + (size_t)(count)*22)
+size_t list_offsets_request(uint8_t *at, struct bytes topic, int32_t first, int32_t count);
 size_t delete_topic_request(uint8_t *at, struct bytes topic);
 
 /* Walks whole frames: length of the frame at `at` with its length field, or 0 while it is not

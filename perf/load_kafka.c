@@ -10,7 +10,7 @@
 #include "perf/load.h"
 #include "perf/process.h"
 
-enum { SETTLE_US = 300000 };
+enum { SETTLE_US = 20000, SETTLES_MAX = 1500, LEADERS_AT_ONCE = 1000 };
 
 static struct bytes kafka_payload_make(const struct load_options *options, uint64_t seed) {
     return batch_make(options->record_bytes, options->batch_bytes, seed);
@@ -165,6 +165,41 @@ static int16_t topic_call(const struct load_options *options, const uint8_t *req
     return code;
 }
 
+/* The first error of some partitions, or 0 when their broker leads them all. */
+static int16_t leaders_error(int fd, const struct load_options *options, int32_t first,
+                             int32_t count) {
+    uint8_t request[LIST_OFFSETS_MAX(LEADERS_AT_ONCE)], answer[LIST_OFFSETS_MAX(LEADERS_AT_ONCE)];
+    size_t len = list_offsets_request(request, bytes_of_text(options->topic), first, count);
+    size_t whole = call_and_wait(fd, request, len, answer, sizeof answer);
+    struct in in = {answer + 12, answer + whole, false};
+    int16_t error = 0;
+    in_i32(&in);
+    in_text(&in);
+    for (int32_t left = in_i32(&in); left > 0 && !in.bad; left--) {
+        in_i32(&in);
+        int16_t code = in_i16(&in);
+        if (!error) error = code;
+        in_take(&in, 16);
+    }
+    if (in.bad) die("an answer to ListOffsets that cannot be read");
+    return error;
+}
+
+/* Apache Kafka answers CreateTopics before its partitions have leaders. */
+static void wait_for_leaders(const struct load_options *options) {
+    int fd = connect_to(options->broker, NULL);
+    for (int32_t first = 0; first < options->partitions; first += LEADERS_AT_ONCE) {
+        int32_t left = options->partitions - first;
+        if (left > LEADERS_AT_ONCE) left = LEADERS_AT_ONCE;
+        int settles = 0;
+        while (leaders_error(fd, options, first, left)) {
+            if (settles++ == SETTLES_MAX) die("topic %s gets no leaders", options->topic);
+            usleep(SETTLE_US);
+        }
+    }
+    close(fd);
+}
+
 static void kafka_topic_create(const struct load_options *options) {
     enum { TOPIC_ALREADY_EXISTS = 36 };
     uint8_t request[CREATE_REQUEST_MAX];
@@ -173,7 +208,7 @@ static void kafka_topic_create(const struct load_options *options) {
     int16_t code = topic_call(options, request, len);
     if (code && code != TOPIC_ALREADY_EXISTS)
         die("creating topic %s: error code %d", options->topic, code);
-    usleep(SETTLE_US); /* Apache Kafka answers before its partitions have leaders */
+    wait_for_leaders(options);
 }
 
 static void kafka_topic_delete(const struct load_options *options) {

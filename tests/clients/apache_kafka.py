@@ -70,5 +70,5 @@ def format_directory(classpath, properties):
     """Does nothing to a directory that is formatted."""
     subprocess.run([*java(classpath, "-Xmx256m", "-XX:+UseSerialGC"), "kafka.tools.StorageTool",
                     "format", "--ignore-formatted", "-t", CLUSTER, "-c", str(properties)],
-                   check=True, stdin=subprocess.DEVNULL, stdout=sys.stderr,
+                   check=True, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
                    stderr=subprocess.DEVNULL)
