@@ -34,6 +34,8 @@ struct offset_caller {
 
 struct group_kind {
     enum group_type type;
+    /* Makes group->state. */
+    void (*make)(struct group *group);
     /* Frees group->state. Timers are disarmed, calls that wait are finished before. */
     void (*free)(struct group *group);
     /* "Stable", "Empty", "Reconciling" …, as Kafka writes them. */
@@ -41,6 +43,8 @@ struct group_kind {
     /* "consumer" for consumer groups; what members say for classic ones, empty if nobody did. */
     struct bytes (*protocol_type)(const struct group *group);
     bool (*has_members)(const struct group *group);
+    /* No members, nobody who is about to join, and no record of its own in the log. */
+    bool (*is_gone)(const struct group *group);
     /* Whether a live member subscribes to the topic; what cannot be read counts as yes. */
     bool (*subscribes)(const struct group *group, struct bytes topic);
     /* When the group lost its last member, wall clock ms; -1: not known, or it has members. */
@@ -53,8 +57,9 @@ struct group_kind {
     enum error_code (*check_delete)(const struct group *group);
     /* Adds tombstones for all records of its own (not for offsets). */
     void (*erase)(struct group *group);
-    /* Adds all records of its own, for the image. */
+    /* Adds all records of its own, for the image; and about how many bytes they are. */
     void (*image)(struct group *group);
+    size_t (*image_bytes)(const struct group *group);
     /* Replay is complete: arms timers. May add records. */
     void (*loaded)(struct group *group);
     /* The core's catalog has changed: topics were created or deleted, or got partitions. May add
@@ -67,7 +72,7 @@ extern const struct group_kind consumer_kind; /* consumer_group.c */
 
 struct group {
     struct map_node by_id; /* in groups->by_id */
-    struct list link;      /* in groups->all or groups->imaged */
+    struct list link;      /* in groups->all or groups->image_left */
     struct groups *groups;
     struct bytes id; /* behind this struct */
     const struct group_kind *kind;

@@ -13,19 +13,22 @@
 
 enum { IMAGE_FACTOR = 4 };
 
-static bool image_is_due(const struct coordinator *coordinator) {
-    if (coordinator->log_bytes <= COORDINATOR_LOG_BYTES) return false;
-    return coordinator->log_bytes >
-           IMAGE_FACTOR * (uint64_t)coordinator->kind->image_bytes(coordinator->state);
+/* The state is measured only when the log has grown past what was due by the last measure. */
+static bool image_is_due(struct coordinator *coordinator) {
+    struct image *image = &coordinator->image;
+    if (image->due_bytes == 0) image->due_bytes = COORDINATOR_LOG_BYTES;
+    if (coordinator->log_bytes <= image->due_bytes) return false;
+    uint64_t due = IMAGE_FACTOR * (uint64_t)coordinator->kind->image_bytes(coordinator->state);
+    image->due_bytes = due > COORDINATOR_LOG_BYTES ? due : COORDINATOR_LOG_BYTES;
+    return coordinator->log_bytes > image->due_bytes;
 }
 
 static void image_begin(struct coordinator *coordinator) {
     struct image *image = &coordinator->image;
     log_flush(coordinator);
-    *image = (struct image){.stage = IMAGE_WRITING,
-                            .begin = coordinator->appended_end,
-                            .end = coordinator->appended_end,
-                            .log_bytes = coordinator->log_bytes};
+    image->stage = IMAGE_WRITING;
+    image->begin = image->end = coordinator->appended_end;
+    image->log_bytes = coordinator->log_bytes;
     coordinator->kind->image_begin(coordinator->state);
 }
 

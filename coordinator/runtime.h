@@ -55,6 +55,7 @@ struct image {
     enum { IMAGE_NONE, IMAGE_WRITING, IMAGE_WRITTEN, IMAGE_TRIMMING } stage;
     int64_t begin, end; /* offsets of its records */
     uint64_t log_bytes; /* of the log when it began */
+    uint64_t due_bytes; /* the next is due at this size of the log at the earliest */
     struct trim trim;
 };
 
