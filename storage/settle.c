@@ -79,7 +79,8 @@ struct preparation {
     struct partition *partition;
     struct segment_identity identity;
     struct disk *disk;
-    struct segment_file *file; /* created, or pinned for an extension */
+    struct segment_file *file; /* created by the worker; or pinned, and the owner's, to extend */
+    struct file *write;        /* of the file to extend */
     uint64_t size;
     bool create;
     int result;
@@ -90,7 +91,7 @@ static void preparation_run(struct work *work) {
     if (job->create)
         job->result = segment_create(job->disk, &job->identity, job->size, &job->file);
     else
-        job->result = segment_extend(job->file, job->size);
+        job->result = file_allocate(job->write, job->size);
 }
 
 /* There is no space: the store tries again after a while. */
@@ -116,6 +117,7 @@ static bool error_is_no_space(int result) {
 static void preparation_keep(struct preparation *job, struct segment *segment) {
     struct store *store = job->partition->store;
     if (job->result < 0 && job->create) return;
+    if (job->result == 0 && !job->create) job->file->allocated = job->size;
     if (job->create && !segment) /* it was removed before it was made */
         remove_segments(store, job->identity.partition, job->identity.segment, 1);
     if (job->create && segment && !segment->file) {
@@ -174,6 +176,7 @@ static bool settle_prepare(struct partition *partition, struct segment *segment,
                                 .create = !segment->file || !segment->file->write};
     if (!job->create) {
         job->file = segment->file;
+        job->write = segment->file->write;
         segment_file_pin(job->file);
     }
     partition->preparing = true;
