@@ -83,3 +83,35 @@ int32_t consumer_partitions_run(const struct consumer_partitions *set, int32_t a
         end++;
     return end - at;
 }
+
+struct consumer_run *consumer_partitions_to_runs(const struct consumer_partitions *set,
+                                                 struct arena *arena, int32_t *count) {
+    int32_t topics = 0;
+    for (int32_t i = 0; i < set->count; i += consumer_partitions_run(set, i)) topics++;
+    struct consumer_run *runs = arena_array(arena, struct consumer_run, (size_t)topics);
+    int32_t *indexes = arena_array(arena, int32_t, (size_t)set->count);
+    for (int32_t i = 0; i < set->count; i++) indexes[i] = set->items[i].index;
+    *count = 0;
+    for (int32_t i = 0; i < set->count;) {
+        int32_t run = consumer_partitions_run(set, i);
+        runs[(*count)++] = (struct consumer_run){set->items[i].topic_id, run, indexes + i};
+        i += run;
+    }
+    return runs;
+}
+
+bool consumer_partitions_of_runs(const struct consumer_run *runs, int32_t count,
+                                 struct consumer_partitions *set) {
+    size_t total = 0;
+    bool valid = true;
+    for (int32_t i = 0; i < count; i++) total += (size_t)runs[i].count;
+    *set = consumer_partitions_open(total);
+    for (int32_t i = 0; i < count; i++)
+        for (int32_t j = 0; j < runs[i].count; j++) {
+            valid = valid && runs[i].indexes[j] >= 0 && runs[i].indexes[j] <= PARTITION_INDEX_MAX;
+            consumer_partitions_put(set, &runs[i].topic_id, runs[i].indexes[j]);
+        }
+    consumer_partitions_close(set);
+    if (!valid) consumer_partitions_deinit(set);
+    return valid;
+}

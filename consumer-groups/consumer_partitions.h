@@ -42,3 +42,20 @@ void consumer_partitions_close(struct consumer_partitions *set);
 
 /* The run of one topic that begins at `at`: how many. */
 int32_t consumer_partitions_run(const struct consumer_partitions *set, int32_t at);
+
+/* The partitions of one topic, as messages have them. */
+struct consumer_run {
+    struct uuid topic_id;
+    int32_t count;
+    int32_t *indexes;
+};
+
+/* More than a topic can have. */
+enum { PARTITION_INDEX_MAX = 1 << 20 };
+
+/* The set by topics, in the arena. */
+struct consumer_run *consumer_partitions_to_runs(const struct consumer_partitions *set,
+                                                 struct arena *arena, int32_t *count);
+/* False, and an empty set, when an index is negative or above PARTITION_INDEX_MAX. */
+bool consumer_partitions_of_runs(const struct consumer_run *runs, int32_t count,
+                                 struct consumer_partitions *set);

@@ -52,3 +52,24 @@ Test(consumer_partitions, as_bits_do) {
         consumer_partitions_deinit(&copy);
     }
 }
+
+Test(consumer_partitions, to_runs_and_back) {
+    struct arena arena;
+    arena_init(&arena, 1 << 20);
+    struct consumer_partitions set = set_of(0x0003000100000005), back, empty = {0};
+    int32_t count;
+    struct consumer_run *runs = consumer_partitions_to_runs(&set, &arena, &count);
+    cr_assert(count == 3 && runs[0].count == 2 && runs[1].count == 1 && runs[2].count == 2);
+    cr_assert(runs[0].indexes[1] == 2 && runs[2].topic_id.raw[15] == 3);
+    cr_assert(consumer_partitions_of_runs(runs, count, &back));
+    cr_assert(consumer_partitions_equal(&set, &back));
+    consumer_partitions_deinit(&back);
+    runs[1].indexes[0] = PARTITION_INDEX_MAX + 1;
+    cr_assert(!consumer_partitions_of_runs(runs, count, &back) && !back.items);
+    runs[1].indexes[0] = -1;
+    cr_assert(!consumer_partitions_of_runs(runs, count, &back) && !back.items);
+    consumer_partitions_to_runs(&empty, &arena, &count);
+    cr_assert(count == 0 && consumer_partitions_of_runs(NULL, 0, &back) && back.count == 0);
+    consumer_partitions_deinit(&set);
+    arena_deinit(&arena);
+}
