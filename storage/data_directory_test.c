@@ -1,6 +1,7 @@
 #include "storage/data_directory.h"
 
 #include <criterion/criterion.h>
+#include <errno.h>
 #include <ftw.h>
 #include <signal.h>
 #include <stdio.h>
@@ -9,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/crc32c.h"
+#include "io/sim.h"
 #include "storage/layout.h"
 #include "storage/superblock.h"
 
@@ -266,4 +268,47 @@ Test(data_directory, one_process_at_a_time, .timeout = 30) {
     waitpid(child, NULL, 0);
     expect_open(&bench);
     bench_deinit(&bench);
+}
+
+/* --- on the simulated disk --- */
+
+static bool sim_open_once(struct sim *sim, struct data_directory *directory, struct error *error) {
+    *error = (struct error){0};
+    return data_directory_open(sim_disk_open(sim), 1, directory, error);
+}
+
+/* A start whose sync fails, then one that dies in a power cut while it starts: the next one opens,
+ * and its incarnation is one that no life before it had. */
+static void starts_that_fail(uint64_t seed, uint64_t fails_at, uint64_t cut_at) {
+    struct sim *sim = sim_new(seed);
+    struct data_directory directory;
+    struct error error;
+    cr_assert(sim_open_once(sim, &directory, &error), "%s", error.text);
+    data_directory_close(&directory);
+    sim_power_cut(sim);
+    sim_fail_disk(sim, fails_at, EIO);
+    uint64_t highest = 1;
+    if (sim_open_once(sim, &directory, &error)) {
+        highest = directory.incarnation;
+        data_directory_close(&directory);
+    }
+    sim_kill(sim);
+    sim_fail_disk(sim, cut_at, EIO); /* as far as it came */
+    if (sim_open_once(sim, &directory, &error)) {
+        highest = directory.incarnation;
+        data_directory_close(&directory);
+    }
+    sim_power_cut(sim);
+    cr_assert(sim_open_once(sim, &directory, &error), "seed %llu, operations %llu and %llu: %s",
+              (unsigned long long)seed, (unsigned long long)fails_at, (unsigned long long)cut_at,
+              error.text);
+    cr_assert(directory.incarnation > highest);
+    data_directory_close(&directory);
+    sim_free(sim);
+}
+Test(data_directory, starts_that_fail_leave_a_superblock, .timeout = 60) {
+    for (uint64_t seed = 0; seed < 3; seed++)
+        for (uint64_t fails_at = 1; fails_at <= 16; fails_at++)
+            for (uint64_t cut_at = 1; cut_at <= 16; cut_at++)
+                starts_that_fail(seed, fails_at, cut_at);
 }
