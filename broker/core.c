@@ -3,6 +3,7 @@
 #include "base/check.h"
 #include "base/clock.h"
 #include "base/say.h"
+#include "broker/chore.h"
 #include "broker/connection.h"
 #include "broker/request.h"
 #include "broker/server.h"
@@ -22,7 +23,7 @@ void core_wake(struct core *core, struct list *link) {
     if (!list_is_linked(link)) list_append(&core->woken, link);
 }
 
-static bool core_is_overdrawn(const struct core *core) {
+bool core_is_overdrawn(const struct core *core) {
     return core->answer_bytes > 0 && admission_is_overdrawn(&core->admission);
 }
 
@@ -37,7 +38,9 @@ void core_count_answer(struct core *core, size_t bytes) { core->answer_bytes += 
 void core_forget_answer(struct core *core, size_t bytes) {
     check(bytes <= core->answer_bytes);
     core->answer_bytes -= bytes;
-    if (!core_is_overdrawn(core)) list_move_all(&core->ready, &core->held);
+    if (core_is_overdrawn(core)) return;
+    list_move_all(&core->ready, &core->held);
+    chore_go_on(core);
 }
 
 /* Only what is there now: a handler that wakes itself must not keep the round from ending. */
@@ -104,6 +107,7 @@ void core_init(struct core *core, struct server *server, unsigned index,
     list_init(&core->held);
     list_init(&core->woken);
     list_init(&core->touched);
+    list_init(&core->chores);
 }
 
 bool core_open(struct core *core, struct ring *ring, struct recovered *recovered,

@@ -41,6 +41,8 @@ struct core {
     struct admission admission; /* this core's memory budget */
     size_t answer_bytes;        /* of it, held by answers that have not left */
     struct timer pace;          /* armed while frames wait for memory */
+    struct list chores;         /* that wait (broker/chore.h) */
+    bool chore_runs;
     /* Producer ids of the block that this core holds: [next, end). */
     int64_t producer_id_next, producer_id_end;
 
@@ -75,8 +77,9 @@ void core_deinit(struct core *core);
 void core_touch(struct core *core, struct list *link);
 void core_make_ready(struct core *core, struct list *link);
 void core_wake(struct core *core, struct list *link);
-/* Memory is overdrawn and answers that wait to be sent hold some of it: true, and the connection
- * becomes ready again when they have left. */
+/* Memory is overdrawn, and answers that wait to be sent hold some of it. */
+bool core_is_overdrawn(const struct core *core);
+/* As it is now: true, and the connection becomes ready again when answers have left. */
 bool core_hold(struct core *core, struct list *link);
 /* An answer has come, or has left. */
 void core_count_answer(struct core *core, size_t bytes);

@@ -19,9 +19,7 @@ static void say_lines(const struct text *report) {
     }
 }
 
-/* Topics follow the broker's defaults where they have no value of their own. */
-static void reload_topic(struct core *core, struct catalog_topic *topic) {
-    topic_config_resolve(&topic->configs, core->catalog.options, &topic->effective);
+static void reload_topic(struct core *core, const struct catalog_topic *topic) {
     struct partition_rules rules;
     partition_rules_of(&topic->effective, &rules);
     for (int32_t i = 0; i < topic->partition_count; i++) {
@@ -35,6 +33,7 @@ static void reload_deliver(struct mail *mail) {
     struct core *core = reload->core;
     struct text report = {0};
     options_reload(core->catalog.options, reload->fresh, &report);
+    catalog_follow_options(&core->catalog);
     struct map *topics = &core->catalog.topics_by_name;
     for (struct map_node *node = map_first(topics); node; node = map_next(topics, node))
         reload_topic(core, map_entry(node, struct catalog_topic, by_name));

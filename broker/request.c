@@ -5,6 +5,7 @@
 #include "base/check.h"
 #include "base/clock.h"
 #include "base/say.h"
+#include "broker/chore.h"
 #include "broker/connection.h"
 #include "broker/core.h"
 #include "broker/server.h"
@@ -14,6 +15,7 @@ enum {
     DECODE_BASE = 64 * 1024, /* a decoded body takes at most this … */
     DECODE_FACTOR = 32, /* … and so many times its frame (16 is the worst that is legal), … */
     DECODE_SHARE = 8,   /* … but no more than this part of the budget */
+    ANSWER_HERE_BYTES = 512 << 10, /* in the arena; what is longer is encoded on a worker */
 };
 
 size_t request_cost(uint32_t length) { return length + sizeof(struct request) + REQUEST_OVERHEAD; }
@@ -88,14 +90,54 @@ void request_count_memory(struct request *request) {
     request->counted_bytes = request->arena.used;
 }
 
-void request_answer(struct request *request, const void *response) {
+void request_encode(struct request *request, const void *response) {
     request->arena.limit = SIZE_MAX;
     bool encoded = api_encode_response(request->api, request->version, request->correlation_id,
                                        response, &request->arena, &request->output);
     check(encoded);
+}
+
+void request_send(struct request *request) {
     request_count_memory(request);
     request_end(request);
 }
+
+void request_answer(struct request *request, const void *response) {
+    request_encode(request, response);
+    request_send(request);
+}
+
+/* --- answers from a worker --- */
+
+struct large_answer {
+    struct chore chore;
+    struct request *request;
+    const void *response;
+};
+
+static void large_answer_run(struct chore *chore) {
+    struct large_answer *answer = container_of(chore, struct large_answer, chore);
+    request_encode(answer->request, answer->response);
+}
+
+static void large_answer_done(struct chore *chore) {
+    request_send(container_of(chore, struct large_answer, chore)->request);
+}
+
+void request_answer_large(struct request *request, const void *response) {
+    if (request->arena.used < ANSWER_HERE_BYTES) {
+        request_answer(request, response);
+        return;
+    }
+    struct large_answer *answer = arena_new(&request->arena, struct large_answer);
+    answer->chore.run = large_answer_run;
+    answer->chore.done = large_answer_done;
+    answer->request = request;
+    answer->response = response;
+    chore_begin(&answer->chore, request->core);
+}
+
+/* --- other answers --- */
 
 void request_answer_raw(struct request *request, struct bytes frame) {
     struct bytes *piece = arena_new(&request->arena, struct bytes);

@@ -83,6 +83,13 @@ void request_dispatch(struct request *request);
 void *request_response(struct request *request);
 /* Encodes and queues the answer; the request must not be touched afterwards. */
 void request_answer(struct request *request, const void *response);
+/* The two halves of it, where the answer is long: encodes, on any thread that has the request to
+ * itself; queues what was encoded. */
+void request_encode(struct request *request, const void *response);
+void request_send(struct request *request);
+/* As request_answer(), but a response that has become large is encoded on a worker: all that it
+ * points to must be the request's own, or constant. */
+void request_answer_large(struct request *request, const void *response);
 /* An answer that is encoded already, frame length included, in the arena. */
 void request_answer_raw(struct request *request, struct bytes frame);
 /* No answer leaves (acks=0); `close` ends the connection, as Kafka does on an error. */

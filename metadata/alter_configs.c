@@ -177,7 +177,7 @@ struct change_result change_edit_topic_configs(struct change *change,
     for (int32_t i = 0; i < set.count; i++)
         if (!topic_config_validate(set.items[i].name, set.items[i].value, &error))
             return change_refuse(change, ERROR_INVALID_CONFIG, "%s", error.text);
-    if (!topic_config_validate_set(&set, change->catalog->options, &error))
+    if (!topic_config_validate_set(&set, &change->catalog->defaults, &error))
         return change_refuse(change, ERROR_INVALID_CONFIG, "%s", error.text);
     *configs = set;
     return NOTHING_WRONG;

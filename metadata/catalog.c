@@ -10,6 +10,16 @@ void catalog_init(struct catalog *catalog, const struct options *loaded) {
     map_init(&catalog->topics_by_name);
     map_init(&catalog->topics_by_id);
     catalog->options = options_copy(loaded);
+    catalog_follow_options(catalog);
+}
+
+void catalog_follow_options(struct catalog *catalog) {
+    topic_config_defaults(catalog->options, &catalog->defaults);
+    struct map_node *node = map_first(&catalog->topics_by_name);
+    for (; node; node = map_next(&catalog->topics_by_name, node)) {
+        struct catalog_topic *topic = map_entry(node, struct catalog_topic, by_name);
+        topic_config_resolve(&topic->configs, &catalog->defaults, &topic->effective);
+    }
 }
 
 void catalog_topic_free(struct catalog_topic *topic) {

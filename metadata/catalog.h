@@ -56,6 +56,7 @@ struct catalog {
     /* ---- derived ---- */
     struct options *options;      /* the options as loaded, with broker_configs on top */
     const struct options *loaded; /* as loaded; the caller's */
+    struct topic_config defaults; /* of a topic that has set nothing, by the options */
     uint32_t partition_count;     /* of all topics */
     uint32_t shard_partitions[SHARD_COUNT_MAX]; /* how many each shard has */
 };
@@ -64,6 +65,8 @@ struct catalog {
  * broker configs. Their address stays, so that a core may read them where it wants. */
 void catalog_init(struct catalog *catalog, const struct options *loaded);
 void catalog_deinit(struct catalog *catalog);
+/* The options have changed: what holds for topics follows. */
+void catalog_follow_options(struct catalog *catalog);
 
 struct catalog_topic *catalog_find_topic(const struct catalog *catalog, struct bytes name);
 struct catalog_topic *catalog_find_topic_id(const struct catalog *catalog, const struct uuid *id);

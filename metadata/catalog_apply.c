@@ -31,7 +31,7 @@ static struct catalog_topic *topic_of(struct apply *apply, ProtobufCBinaryData r
 }
 
 static void resolve(struct catalog *catalog, struct catalog_topic *topic) {
-    topic_config_resolve(&topic->configs, catalog->options, &topic->effective);
+    topic_config_resolve(&topic->configs, &catalog->defaults, &topic->effective);
 }
 
 /* --- topics --- */
@@ -122,12 +122,10 @@ static bool apply_broker_config(struct apply *apply) {
     catalog_configs_set(&catalog->broker_configs, record->name, value);
     if (!options_set_dynamic(catalog->options, catalog->loaded, record->name, value, &error))
         say_warning("the broker config %s has no effect: %s", record->name, error.text);
+    catalog_follow_options(catalog);
     struct map_node *node = map_first(&catalog->topics_by_name);
-    for (; node; node = map_next(&catalog->topics_by_name, node)) {
-        struct catalog_topic *topic = map_entry(node, struct catalog_topic, by_name);
-        resolve(catalog, topic);
-        OBSERVE(apply, topic_configured, topic);
-    }
+    for (; node; node = map_next(&catalog->topics_by_name, node))
+        OBSERVE(apply, topic_configured, map_entry(node, struct catalog_topic, by_name));
     OBSERVE(apply, broker_configured);
     return true;
 }
@@ -187,6 +185,7 @@ static void staging_take(struct catalog *catalog) {
         options_set_dynamic(catalog->options, catalog->loaded,
                             catalog->broker_configs.items[i].name,
                             catalog->broker_configs.items[i].value, &(struct error){0});
+    catalog_follow_options(catalog);
     catalog_deinit(&old);
 }
 

@@ -13,10 +13,14 @@
 
 enum { VALUE_BYTES_MAX = 32768 };
 
+static int compare_name(const void *name, const void *row) {
+    const struct topic_config_row *to = row;
+    return bytes_compare(*(const struct bytes *)name, bytes_of_text(to->name));
+}
+
 const struct topic_config_row *topic_config_find(struct bytes name) {
-    for (size_t at = 0; at < topic_config_row_count; at++)
-        if (bytes_equal_text(name, topic_config_rows[at].name)) return &topic_config_rows[at];
-    return NULL;
+    return bsearch(&name, topic_config_rows, topic_config_row_count, sizeof *topic_config_rows,
+                   compare_name);
 }
 
 /* ---- one value ---- */
@@ -158,11 +162,6 @@ bool topic_config_validate(const char *name, const char *value, struct error *er
 
 /* ---- all of a topic ---- */
 
-static const char *override_of(const struct topic_config_row *row,
-                               const struct catalog_configs *configs) {
-    return configs ? catalog_configs_find(configs, bytes_of_text(row->name)) : NULL;
-}
-
 static void default_print(const struct topic_config_row *row, const struct options *options,
                           struct text *out) {
     const struct option_row *server = row->server_name ? option_row_find(row->server_name) : NULL;
@@ -208,24 +207,36 @@ static void take_value(const struct topic_config_row *row, const char *value,
         take_field(row, value, out);
 }
 
-void topic_config_resolve(const struct catalog_configs *configs, const struct options *options,
-                          struct topic_config *out) {
+void topic_config_defaults(const struct options *options, struct topic_config *out) {
     *out = (struct topic_config){0};
     for (size_t at = 0; at < topic_config_row_count; at++) {
         const struct topic_config_row *row = &topic_config_rows[at];
         if (!row->take && !row->has_field) continue;
-        const char *value = override_of(row, configs);
         struct text text = {0};
-        if (!value) default_print(row, options, &text);
-        take_value(row, value ? value : (const char *)text_bytes(&text).at, out);
+        default_print(row, options, &text);
+        take_value(row, (const char *)text_bytes(&text).at, out);
         text_deinit(&text);
     }
 }
 
-bool topic_config_validate_set(const struct catalog_configs *configs, const struct options *options,
-                               struct error *error) {
+/* The row of a config that somebody set; NULL for one that this version does not know. */
+static const struct topic_config_row *row_of(const struct catalog_config *config) {
+    return topic_config_find(bytes_of_text(config->name));
+}
+
+void topic_config_resolve(const struct catalog_configs *configs,
+                          const struct topic_config *defaults, struct topic_config *out) {
+    *out = *defaults;
+    for (int32_t i = 0; i < configs->count; i++) {
+        const struct topic_config_row *row = row_of(configs->items + i);
+        if (row) take_value(row, configs->items[i].value, out);
+    }
+}
+
+bool topic_config_validate_set(const struct catalog_configs *configs,
+                               const struct topic_config *defaults, struct error *error) {
     struct topic_config config;
-    topic_config_resolve(configs, options, &config);
+    topic_config_resolve(configs, defaults, &config);
     if (config.compaction_lag_ms_min <= config.compaction_lag_ms_max) return true;
     return error_set(error, EINVAL,
                      "conflict topic config setting min.compaction.lag.ms (%lld) > "
@@ -252,29 +263,56 @@ static enum config_source server_source(const struct topic_config_row *row,
     }
 }
 
-static void describe_row(const struct topic_config_row *row, const struct catalog_configs *configs,
-                         const struct options *options, struct arena *arena,
-                         struct described_config *out) {
-    const char *value = override_of(row, configs);
-    const char *fallback = topic_config_default(row, options, arena);
+enum { SYNONYMS_MAX = 3 };
+
+static void describe_default(const struct topic_config_row *row, const struct options *options,
+                             struct arena *arena, struct described_config *out) {
+    const char *value = topic_config_default(row, options, arena);
     enum config_source source = server_source(row, options);
     *out = (struct described_config){.name = row->name,
-                                     .value = value ? value : fallback,
+                                     .value = value,
                                      .doc = row->doc,
                                      .type = row->type,
-                                     .source = value ? CONFIG_FROM_TOPIC : source,
-                                     .is_default = !value && source == CONFIG_FROM_DEFAULT};
-    out->synonyms = arena_array(arena, struct config_synonym, 3);
-    if (value) add_synonym(out, row->name, value, CONFIG_FROM_TOPIC);
-    if (row->server_name) add_synonym(out, row->server_name, fallback, source);
+                                     .source = source,
+                                     .is_default = source == CONFIG_FROM_DEFAULT};
+    out->synonyms = arena_array(arena, struct config_synonym, SYNONYMS_MAX);
+    if (row->server_name) add_synonym(out, row->server_name, value, source);
     if (row->server_name && source != CONFIG_FROM_DEFAULT)
         add_synonym(out, row->server_name, row->value, CONFIG_FROM_DEFAULT);
 }
 
-size_t topic_config_describe(const struct catalog_configs *configs, const struct options *options,
-                             struct arena *arena, struct described_config **rows) {
-    *rows = arena_array(arena, struct described_config, topic_config_row_count);
+struct described_config *topic_config_describe_defaults(const struct options *options,
+                                                        struct arena *arena) {
+    struct described_config *rows =
+        arena_array(arena, struct described_config, topic_config_row_count);
     for (size_t at = 0; at < topic_config_row_count; at++)
-        describe_row(&topic_config_rows[at], configs, options, arena, &(*rows)[at]);
-    return topic_config_row_count;
+        describe_default(&topic_config_rows[at], options, arena, &rows[at]);
+    return rows;
+}
+
+/* The value that the topic has set comes before those that it has not. */
+static void describe_set(const char *value, struct arena *arena, struct described_config *row) {
+    const struct config_synonym *others = row->synonyms;
+    size_t count = row->synonym_count;
+    row->value = value;
+    row->source = CONFIG_FROM_TOPIC;
+    row->is_default = false;
+    row->synonyms = arena_array(arena, struct config_synonym, SYNONYMS_MAX);
+    row->synonym_count = 0;
+    add_synonym(row, row->name, value, CONFIG_FROM_TOPIC);
+    for (size_t i = 0; i < count; i++) row->synonyms[row->synonym_count++] = others[i];
+}
+
+struct described_config *topic_config_describe(struct described_config *defaults,
+                                               const struct catalog_configs *configs,
+                                               struct arena *arena) {
+    if (configs->count == 0) return defaults;
+    struct described_config *rows =
+        arena_array(arena, struct described_config, topic_config_row_count);
+    memcpy(rows, defaults, topic_config_row_count * sizeof *rows);
+    for (int32_t i = 0; i < configs->count; i++) {
+        const struct topic_config_row *row = row_of(configs->items + i);
+        if (row) describe_set(configs->items[i].value, arena, &rows[row - topic_config_rows]);
+    }
+    return rows;
 }

@@ -55,18 +55,24 @@ const struct topic_config_row *topic_config_find(struct bytes name);
 
 /* Judges one value as Kafka does; the error is worded as Kafka's, for INVALID_CONFIG. */
 bool topic_config_validate(const char *name, const char *value, struct error *error);
-/* Judges what must fit together in a topic's whole set (each valid by itself). */
-bool topic_config_validate_set(const struct catalog_configs *configs, const struct options *options,
-                               struct error *error);
-
+/* What holds for a topic that has set nothing. Dear: it is kept (struct catalog). */
+void topic_config_defaults(const struct options *options, struct topic_config *out);
 /* What holds for a topic that has set `configs` (each valid). */
-void topic_config_resolve(const struct catalog_configs *configs, const struct options *options,
-                          struct topic_config *out);
+void topic_config_resolve(const struct catalog_configs *configs,
+                          const struct topic_config *defaults, struct topic_config *out);
+/* Judges what must fit together in a topic's whole set (each valid by itself). */
+bool topic_config_validate_set(const struct catalog_configs *configs,
+                               const struct topic_config *defaults, struct error *error);
 
 /* What holds where the topic has set nothing, as text in the arena. */
 char *topic_config_default(const struct topic_config_row *row, const struct options *options,
                            struct arena *arena);
 
-/* All rows as DescribeConfigs shows them, in the arena; the count is returned. */
-size_t topic_config_describe(const struct catalog_configs *configs, const struct options *options,
-                             struct arena *arena, struct described_config **rows);
+/* As DescribeConfigs shows them, topic_config_row_count rows in the arena: what holds where a topic
+ * has set nothing, to be made once for many topics, and those of a topic. Texts of `configs` are
+ * not copied; the rows of a topic without any are `defaults`. */
+struct described_config *topic_config_describe_defaults(const struct options *options,
+                                                        struct arena *arena);
+struct described_config *topic_config_describe(struct described_config *defaults,
+                                               const struct catalog_configs *configs,
+                                               struct arena *arena);

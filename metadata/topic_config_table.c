@@ -115,8 +115,9 @@ const struct topic_config_row topic_config_rows[] = {
      .no_effect = true,
      .doc = "Replicas whose followers are throttled." NO_EFFECT "one node keeps one replica."},
     {"index.interval.bytes", CONFIG_INT, "4096", AT_LEAST(0), TO(index_interval_bytes),
-     .doc = "Bytes of log for each entry of a segment's index, from the next segment on. Below 4096 "
-            "it counts as 4096, above 1048576 as 1048576."},
+     .doc =
+         "Bytes of log for each entry of a segment's index, from the next segment on. Below 4096 "
+         "it counts as 4096, above 1048576 as 1048576."},
     {"leader.replication.throttled.replicas", CONFIG_LIST, "", .is_valid = throttle_is_valid,
      .no_effect = true,
      .doc = "Replicas whose leaders are throttled." NO_EFFECT "one node keeps one replica."},

@@ -115,10 +115,11 @@ static const struct catalog_configs none = {0, NULL};
 
 Test(topic_config, resolve_takes_defaults_from_options) {
     struct options *options = options_new();
-    struct topic_config config;
+    struct topic_config config, defaults;
     options->retention_ms = 55;
     options->cleanup_policy = OPTION_CLEANUP_BOTH;
-    topic_config_resolve(&none, options, &config);
+    topic_config_defaults(options, &defaults);
+    topic_config_resolve(&none, &defaults, &config);
     cr_assert_eq(config.retention_ms, 55);
     cr_assert_eq(config.retention_bytes, -1);
     cr_assert_eq(config.segment_bytes, 1 << 30);
@@ -135,15 +136,16 @@ Test(topic_config, resolve_takes_defaults_from_options) {
 
 Test(topic_config, resolve_takes_what_the_topic_set) {
     struct options *options = options_new();
-    struct topic_config config;
-    topic_config_resolve(&some, options, &config);
+    struct topic_config config, defaults;
+    topic_config_defaults(options, &defaults);
+    topic_config_resolve(&some, &defaults, &config);
     cr_assert_eq(config.retention_ms, 1234);
     cr_assert_eq(config.message_bytes_max, 2000);
     cr_assert_eq(config.compression, OPTION_COMPRESSION_ZSTD);
     cr_assert_eq(config.dirty_ratio_min, 0.25);
     cr_assert(config.cleanup_delete && config.cleanup_compact && config.append_time);
     struct catalog_config empty = {"cleanup.policy", ""};
-    topic_config_resolve(&(struct catalog_configs){1, &empty}, options, &config);
+    topic_config_resolve(&(struct catalog_configs){1, &empty}, &defaults, &config);
     cr_assert_not(config.cleanup_delete || config.cleanup_compact);
     options_free(options);
 }
@@ -151,10 +153,12 @@ Test(topic_config, resolve_takes_what_the_topic_set) {
 Test(topic_config, what_must_fit_together) {
     struct options *options = options_new();
     struct error error = {0};
+    struct topic_config defaults;
+    topic_config_defaults(options, &defaults);
     struct catalog_config lags[] = {{"max.compaction.lag.ms", "10"},
                                     {"min.compaction.lag.ms", "11"}};
-    cr_assert(topic_config_validate_set(&some, options, &error));
-    cr_assert_not(topic_config_validate_set(&(struct catalog_configs){2, lags}, options, &error));
+    cr_assert(topic_config_validate_set(&some, &defaults, &error));
+    cr_assert_not(topic_config_validate_set(&(struct catalog_configs){2, lags}, &defaults, &error));
     cr_assert_str_eq(error.text,
                      "conflict topic config setting min.compaction.lag.ms (11) > "
                      "max.compaction.lag.ms (10)");
@@ -174,11 +178,11 @@ Test(topic_config, describe) {
     struct options *options;
     struct error error;
     struct arena arena;
-    struct described_config *rows;
     cr_assert(options_load(2, argv, variables, &options, &error), "%s", error.text);
     arena_init(&arena, 1 << 20);
-    size_t count = topic_config_describe(&some, options, &arena, &rows);
-    cr_assert_eq(count, topic_config_row_count);
+    struct described_config *defaults = topic_config_describe_defaults(options, &arena);
+    struct described_config *rows = topic_config_describe(defaults, &some, &arena);
+    size_t count = topic_config_row_count;
     const struct described_config *one = find(rows, count, "retention.ms");
     cr_assert_str_eq(one->value, " 1234");
     cr_assert_eq(one->source, CONFIG_FROM_TOPIC);
@@ -192,7 +196,7 @@ Test(topic_config, describe) {
     cr_assert_eq(one->synonym_count, 1);
     cr_assert_eq(find(rows, count, "flush.ms")->synonym_count, 0);
 
-    topic_config_describe(&none, options, &arena, &rows);
+    rows = topic_config_describe(defaults, &none, &arena);
     one = find(rows, count, "retention.ms");
     cr_assert_str_eq(one->value, "5000");
     cr_assert_eq(one->source, CONFIG_FROM_BROKER_STATIC);

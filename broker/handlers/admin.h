@@ -15,7 +15,8 @@ enum {
     OPERATIONS_OF_CLUSTER = 0x1fa0,
 };
 
-/* Topics or resources that one request may name. */
+/* Topics or resources that one request may name: so that none holds the loop for longer than a few
+ * tens of milliseconds. Long answers to them are made on a worker (broker/chore.h). */
 enum { ADMIN_ITEMS_MAX = 10000 };
 
 /* Answers INVALID_REQUEST, or closes, and returns false when there are too many. */

@@ -1,12 +1,6 @@
 #include "broker/handlers/admin_configs.h"
 
-#include "broker/core.h"
 #include "config/option_row.h"
-
-int32_t admin_describe_topic(struct request *request, const struct catalog_configs *configs,
-                             struct described_config **rows) {
-    return (int32_t)topic_config_describe(configs, request->core->options, &request->arena, rows);
-}
 
 /* What was set at run time was set for the broker by its name, or for all of them. */
 static void name_source(struct described_config *row, enum config_source source) {
@@ -16,9 +10,9 @@ static void name_source(struct described_config *row, enum config_source source)
             row->synonyms[i].source = source;
 }
 
-int32_t admin_describe_broker(struct request *request, bool cluster,
+int32_t admin_describe_broker(const struct options *options, bool cluster, struct arena *arena,
                               struct described_config **rows) {
-    int32_t count = (int32_t)options_describe(request->core->options, &request->arena, rows);
+    int32_t count = (int32_t)options_describe(options, arena, rows);
     int32_t kept = 0;
     for (int32_t i = 0; i < count; i++) {
         struct described_config *row = *rows + i;

@@ -3,7 +3,6 @@
 
 #include "base/say.h"
 #include "broker/handlers/admin.h"
-#include "broker/handlers/admin_configs.h"
 #include "broker/handlers/handlers.h"
 
 struct creation {
@@ -12,6 +11,9 @@ struct creation {
     struct topic_wish *wishes;
     struct topic_outcome *outcomes;
     int32_t outcome_count;
+    /* Of the answer: the configs of a topic that has set nothing. */
+    struct described_config *defaults;
+    struct create_topics_response_creatable_topic_configs *plain;
 };
 
 static struct config_edit *take_configs(struct arena *arena,
@@ -59,21 +61,36 @@ static void make(struct catalog_change *self, struct change *change) {
         change_create_topics(change, creation->wishes, body->topics_count, creation->outcomes);
 }
 
-static void answer_configs(struct request *request, const struct topic_outcome *outcome,
-                           struct create_topics_response_creatable_topic_result *result) {
-    struct described_config *rows;
-    int32_t count = admin_describe_topic(request, &outcome->configs, &rows);
-    result->configs = arena_array(
-        &request->arena, struct create_topics_response_creatable_topic_configs, (size_t)count);
-    result->configs_count = count;
-    for (int32_t i = 0; i < count; i++)
-        result->configs[i] = (struct create_topics_response_creatable_topic_configs){
+static struct create_topics_response_creatable_topic_configs *answer_rows(
+    struct request *request, const struct described_config *rows) {
+    struct create_topics_response_creatable_topic_configs *to =
+        arena_array(&request->arena, struct create_topics_response_creatable_topic_configs,
+                    topic_config_row_count);
+    for (size_t i = 0; i < topic_config_row_count; i++)
+        to[i] = (struct create_topics_response_creatable_topic_configs){
             .name = bytes_of_text(rows[i].name),
             .value = bytes_of_text(rows[i].value),
             .read_only = rows[i].read_only,
             .config_source = (int8_t)rows[i].source,
             .is_sensitive = rows[i].sensitive,
         };
+    return to;
+}
+
+/* Topics that set nothing share their rows. */
+static void answer_configs(struct creation *creation, const struct topic_outcome *outcome,
+                           struct create_topics_response_creatable_topic_result *result) {
+    struct request *request = creation->request;
+    if (!creation->defaults) {
+        creation->defaults =
+            topic_config_describe_defaults(request->core->options, &request->arena);
+        creation->plain = answer_rows(request, creation->defaults);
+    }
+    result->configs_count = (int32_t)topic_config_row_count;
+    result->configs = creation->plain;
+    if (outcome->configs.count > 0)
+        result->configs = answer_rows(
+            request, topic_config_describe(creation->defaults, &outcome->configs, &request->arena));
 }
 
 static void answer_topic(struct creation *creation, const struct topic_outcome *outcome,
@@ -86,7 +103,7 @@ static void answer_topic(struct creation *creation, const struct topic_outcome *
     result->topic_id = outcome->id;
     result->num_partitions = outcome->partition_count;
     result->replication_factor = (int16_t)outcome->replication_factor;
-    if (creation->request->version >= 5) answer_configs(creation->request, outcome, result);
+    if (creation->request->version >= 5) answer_configs(creation, outcome, result);
 }
 
 /* Once per topic, when it comes to be. */
@@ -112,7 +129,7 @@ static void done(struct catalog_change *self) {
         answer_topic(creation, creation->outcomes + i, response->topics + i);
         say_clamped(creation, creation->outcomes + i);
     }
-    request_answer(request, response);
+    request_answer_large(request, response);
 }
 
 static void start(struct request *request) {

@@ -41,7 +41,7 @@ static void done(struct request *request) {
     struct delete_records *state = request->state;
     for (int32_t i = 0; i < state->count; i++)
         state->items[i].result->error_code = (int16_t)state->items[i].part.code;
-    request_answer(request, state->response);
+    request_answer_large(request, state->response);
 }
 
 static int32_t count_partitions(const struct delete_records_request *body) {

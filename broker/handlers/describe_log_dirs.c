@@ -23,7 +23,7 @@ static void look(struct visit *visit, struct visit_item *item, struct partition 
 
 static void done(struct visit *visit) {
     struct inquiry *inquiry = container_of(visit, struct inquiry, visit);
-    request_answer(visit->request, inquiry->response);
+    request_answer_large(visit->request, inquiry->response);
 }
 
 /* --- which partitions --- */

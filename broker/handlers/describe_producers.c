@@ -51,7 +51,7 @@ static void done(struct visit *visit) {
         if (size) memcpy(to->active_producers, on_heap, size);
         free(on_heap);
     }
-    request_answer(visit->request, inquiry->response);
+    request_answer_large(visit->request, inquiry->response);
 }
 
 static void take_partition(struct inquiry *inquiry, const struct catalog_topic *topic,

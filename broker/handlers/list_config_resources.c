@@ -57,7 +57,7 @@ static void start(struct request *request) {
         add_broker(request, response, CONFIG_RESOURCE_BROKER);
         add_broker(request, response, CONFIG_RESOURCE_BROKER_LOGGER);
     }
-    request_answer(request, response);
+    request_answer_large(request, response);
 }
 
 const struct handler list_config_resources_handler = {.key = API_LIST_CONFIG_RESOURCES,

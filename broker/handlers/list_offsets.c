@@ -104,7 +104,7 @@ static void done(struct request *request) {
     struct list_offsets *state = request->state;
     for (int32_t i = 0; i < state->count; i++)
         state->items[i].found->error_code = (int16_t)state->items[i].part.code;
-    request_answer(request, state->response);
+    request_answer_large(request, state->response);
 }
 
 static int32_t count_partitions(const struct list_offsets_request *body) {

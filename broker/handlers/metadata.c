@@ -182,7 +182,7 @@ static void answer(struct metadata *state) {
         fill_all(request, state->response);
     else
         fill_named(state);
-    request_answer(request, state->response);
+    request_answer_large(request, state->response);
 }
 
 /* --- auto-creation --- */

@@ -33,7 +33,7 @@ static void done(struct request *request) {
     struct epochs *state = request->state;
     for (int32_t i = 0; i < state->count; i++)
         state->items[i].found->error_code = (int16_t)state->items[i].part.code;
-    request_answer(request, state->response);
+    request_answer_large(request, state->response);
 }
 
 static int32_t count_partitions(const struct offset_for_leader_epoch_request *body) {

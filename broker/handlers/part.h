@@ -28,7 +28,7 @@ struct part {
     struct parts *parts;
     uint32_t partition_id;
     uint16_t shard;
-    int32_t leader_epoch; /* as the catalog had it */
+    int32_t leader_epoch;    /* as the catalog had it */
     enum error_code missing; /* where it is not there any more */
     enum error_code code;    /* what part_find() or `run` came to */
     /* On the partition's core; leads to one part_finish(). */

@@ -222,6 +222,28 @@ def test_describe_other_resources(broker):
         assert configs(kafka, "x", 3)[0] == BAD_REQUEST
 
 
+def test_describe_many_is_as_describe_one(broker):
+    """Above a number of resources the answer is made elsewhere, and topics share what is the same."""
+    names = [f"one-of-many-{i}" for i in range(80)]
+    with broker.connect() as kafka:
+        for i, name in enumerate(names):
+            made(kafka, name, Configs=[{"Name": "retention.ms", "Value": str(i)}] if i % 3 else [])
+        asked = [(TOPIC, name, None) for name in names]
+        asked += [(TOPIC, names[i], keys) for i in (0, 1) for keys in (
+            [], ["retention.ms"], ["x"] * 500 + ["retention.ms", "cleanup.policy"] * 2)]
+        asked += [(TOPIC, "missing", None), (TOPIC, "a b", None), (BROKER, "", None),
+                  (BROKER, "1", None), (BROKER, "1", ["log.retention.ms"]), (BROKER, "2", None),
+                  (3, "x", None), (32, "g", None)]
+        for version, more in ((1, {}), (4, {"IncludeSynonyms": True, "IncludeDocumentation": True})):
+            def describe(resources):
+                return kafka.call("DescribeConfigs", version, **more, Resources=[
+                    {"ResourceType": kind, "ResourceName": name, "ConfigurationKeys": keys}
+                    for kind, name, keys in resources])["Results"]
+            together, alone = describe(asked), [describe([one])[0] for one in asked]
+            assert together == alone
+        assert [len(row["Configs"]) for row in together[80:83]] == [0, 1, 2]
+
+
 def test_alter_topic_configs(broker):
     with broker.connect() as kafka:
         made(kafka, "altered")
