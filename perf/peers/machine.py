@@ -5,6 +5,7 @@ import os
 import shutil
 import socket
 import subprocess
+import time
 from pathlib import Path
 
 CLONE_NEWNET = 0x40000000
@@ -44,10 +45,10 @@ class WarmMemory:
     In a guest whose host takes free pages back, the first touch of a page costs a page fault of the
     host's, which would be measured as the peer that writes through the page cache."""
 
-    FREE_MIB = 512
+    SPARE = 256 * MIB
 
     def __init__(self, directory, enabled):
-        self.file = None
+        self.file, self.seconds = None, 0.0
         if not enabled:
             return
         path = Path(directory) / f"sparse-{os.getpid()}"
@@ -55,17 +56,20 @@ class WarmMemory:
         path.unlink()
         self.file.truncate(1 << 42)
         self.buffer = bytearray(MIB)
+        self.floor = 0
+        self.refresh()
+        self.floor = read_meminfo("MemFree")  # the kernel keeps some, in zones of its own
 
     def refresh(self):
-        """Reads on until little is free. Holes cost no disk; older pages of the file are the first
-        that the kernel gives up."""
+        """Reads as much more of the file as became free. Holes cost no disk, and older pages of the
+        file are the first that the kernel gives up."""
         if not self.file:
             return
-        for _ in range(read_meminfo("MemTotal") // MIB // 256):
-            if read_meminfo("MemFree") < (self.FREE_MIB + 256) * MIB:
-                return
-            for _ in range(256):
-                self.file.readinto(self.buffer)
+        began = time.monotonic()
+        wanted = read_meminfo("MemFree") - self.floor - self.SPARE
+        while wanted > 0:
+            wanted -= self.file.readinto(self.buffer)
+        self.seconds += time.monotonic() - began
 
     def close(self):
         if self.file:

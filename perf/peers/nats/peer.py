@@ -1,5 +1,6 @@
 """NATS JetStream: the server of one version, built by Go from the module proxy."""
 import os
+import shutil
 import subprocess
 
 from peers.loads import Side
@@ -20,6 +21,8 @@ def find(cache):
     place = cache / f"nats-{VERSION}"
     program = place / "nats-server"
     if not program.exists():
+        if not shutil.which("go"):
+            raise FileNotFoundError("go is missing")
         subprocess.run(["go", "install", f"{MODULE}@{VERSION}"], check=True,
                        stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
                        stderr=subprocess.DEVNULL, env={**os.environ, "GOBIN": str(place)})
