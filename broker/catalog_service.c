@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "base/say.h"
 #include "broker/core.h"
+#include "broker/group_service.h"
 #include "broker/server.h"
 
 enum { CHANGE_WAIT_MS = 30000, CATALOG_SEGMENT_BYTES = 64 << 20, CATALOG_INDEX_BYTES = 4096 };
@@ -104,6 +105,7 @@ static void on_partition_created(void *context, const struct catalog_topic *topi
     struct partition_definition definition;
     define_partition(topic, partition, &definition);
     store_create_partition(core->store, &definition);
+    group_service_partition_created(core->groups, topic, partition);
 }
 
 static void on_partition_deleted(void *context, const struct catalog_topic *topic,
@@ -148,6 +150,7 @@ static void apply_on(struct core *core, struct bytes batch) {
         say_error("a change of the catalog cannot be applied: %s", error.text);
         unreachable(); /* it was made here, from the same state */
     }
+    group_service_catalog_changed(core->groups);
 }
 
 static void confirmed(struct catalog_service *service) {

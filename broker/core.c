@@ -5,6 +5,7 @@
 #include "base/say.h"
 #include "broker/chore.h"
 #include "broker/connection.h"
+#include "broker/group_service.h"
 #include "broker/request.h"
 #include "broker/server.h"
 #include "protocol/compress.h"
@@ -119,6 +120,7 @@ bool core_open(struct core *core, struct ring *ring, struct recovered *recovered
     core->starting.run = core_starting;
     core->sending.run = core_sending;
     ring_hook(ring, &core->starting);
+    core->groups = group_service_new(core);
     core->store = store_new(ring, &server->directory, &server->store_options, core->index,
                             server->core_count, recovered, error);
     ring_hook(ring, &core->sending);
@@ -126,6 +128,7 @@ bool core_open(struct core *core, struct ring *ring, struct recovered *recovered
 }
 
 void core_deinit(struct core *core) {
+    if (core->groups) group_service_free(core->groups);
     if (core->store) store_free(core->store);
     if (core->ring) ring_free(core->ring);
     if (core->inflater) inflater_free(core->inflater);

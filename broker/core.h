@@ -20,6 +20,7 @@
 
 struct server;
 struct catalog_service;
+struct group_service;
 struct inflater;
 
 /* At most so many log lines about peers in so long; the rest is counted. */
@@ -33,6 +34,7 @@ struct core {
     struct store *store;
     struct catalog catalog;                  /* this core's copy */
     struct catalog_service *catalog_service; /* one for all cores (broker/catalog_service.h) */
+    struct group_service *groups;            /* its coordinators (broker/group_service.h) */
     const struct options *options;           /* the catalog's: as loaded, with broker configs */
     struct inflater *inflater;
     struct list connections;

@@ -5,6 +5,7 @@
 #include "base/say.h"
 #include "broker/catalog_service.h"
 #include "broker/connection.h"
+#include "broker/group_service.h"
 
 /* --- start --- */
 
@@ -82,6 +83,7 @@ void server_join(struct server *server) {
 bool server_begin_core(struct server *server, unsigned index, struct error *error) {
     struct core *core = &server->cores[index];
     catalog_service_start(server->catalog_service, core);
+    group_service_start(core->groups);
     return index > 0 || listeners_open(&server->listeners, server, core, error);
 }
 
@@ -92,9 +94,10 @@ static void core_stopped(void *context) {
     ring_stop(core->ring);
 }
 
+static void core_stop_store(struct core *core) { store_stop(core->store, core_stopped, core); }
+
 static void core_stop(struct mail *mail) {
-    struct core *core = container_of(mail, struct core, stop);
-    store_stop(core->store, core_stopped, core);
+    group_service_stop(container_of(mail, struct core, stop)->groups, core_stop_store);
 }
 
 /* On the first core: another one has no connections and requests any more. */

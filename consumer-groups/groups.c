@@ -157,6 +157,37 @@ static bool image_step(void *state) {
     return !list_is_empty(&groups->image_left);
 }
 
+/* --- changes of the catalog --- */
+
+static void tell_list(struct list *list) {
+    list_each(node, list) {
+        struct group *group = list_entry(node, struct group, link);
+        if (group->kind->catalog_changed) group->kind->catalog_changed(group);
+    }
+}
+
+static void on_catalog_run(struct coordinator_call *call, void *state) {
+    struct groups *groups = state;
+    groups->catalog_call_waits = false; /* what changes from here on is told again */
+    tell_list(&groups->all);
+    tell_list(&groups->image_left);
+    coordinator_finish(call, 0);
+}
+
+/* Not run: there is nothing to tell yet, or any more. */
+static void on_catalog_done(struct coordinator_call *call) {
+    if (call->code) container_of(call, struct groups, catalog_call)->catalog_call_waits = false;
+}
+
+void groups_catalog_changed(struct coordinator *coordinator) {
+    struct groups *groups = coordinator_state(coordinator);
+    if (groups->catalog_call_waits) return;
+    groups->catalog_call_waits = true;
+    groups->catalog_call =
+        (struct coordinator_call){.run = on_catalog_run, .done = on_catalog_done, .writes = true};
+    coordinator_submit(coordinator, &groups->catalog_call);
+}
+
 /* --- life --- */
 
 static void on_cleanup(struct coordinator_timer *timer) {

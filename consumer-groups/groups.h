@@ -24,7 +24,9 @@ struct groups {
     struct list image_left;           /* groups that the image under way has still to write */
     struct coordinator_timer cleanup; /* expired offsets */
     struct arena arena;               /* of replay; emptied behind each record */
-    int64_t gone_at;       /* as a group's release_at, for those that are not there any more */
+    int64_t gone_at; /* as a group's release_at, for those that are not there any more */
+    struct coordinator_call catalog_call; /* tells groups of a change */
+    bool catalog_call_waits;
     struct random *random; /* member ids of a test repeat; NULL: really random */
 };
 
@@ -102,6 +104,9 @@ void group_call_refuse(struct group_call *call, const struct group *group, enum 
 void group_call_hold(struct group_call *call, struct group_call **place);
 /* The call held there, to be answered, or NULL. */
 struct group_call *group_call_take(struct group_call **place);
+
+/* The core's catalog has changed: tells every group, if the coordinator is active. */
+void groups_catalog_changed(struct coordinator *coordinator);
 
 /* --- replay --- */
 

@@ -97,6 +97,11 @@ int32_t change_create_topics(struct change *change, const struct topic_wish *wis
 void change_auto_create(struct change *change, const struct bytes *names, int32_t count,
                         struct change_result *results);
 
+/* One of the broker's own; a success when it exists (create_internal.c). */
+void change_create_internal(struct change *change, struct bytes name, int32_t partition_count,
+                            const struct config_edit *configs, int32_t config_count,
+                            struct change_result *result);
+
 /* By name, or by id where the name is null. */
 struct delete_wish {
     struct bytes name;

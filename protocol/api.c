@@ -3,13 +3,17 @@
 #include "protocol/alter_configs.h"
 #include "protocol/alter_partition_reassignments.h"
 #include "protocol/api_versions.h"
+#include "protocol/consumer_group_describe.h"
+#include "protocol/consumer_group_heartbeat.h"
 #include "protocol/create_partitions.h"
 #include "protocol/create_topics.h"
+#include "protocol/delete_groups.h"
 #include "protocol/delete_records.h"
 #include "protocol/delete_topics.h"
 #include "protocol/describe_client_quotas.h"
 #include "protocol/describe_cluster.h"
 #include "protocol/describe_configs.h"
+#include "protocol/describe_groups.h"
 #include "protocol/describe_log_dirs.h"
 #include "protocol/describe_producers.h"
 #include "protocol/describe_quorum.h"
@@ -18,14 +22,22 @@
 #include "protocol/fetch.h"
 #include "protocol/find_coordinator.h"
 #include "protocol/header.h"
+#include "protocol/heartbeat.h"
 #include "protocol/incremental_alter_configs.h"
 #include "protocol/init_producer_id.h"
+#include "protocol/join_group.h"
+#include "protocol/leave_group.h"
 #include "protocol/list_config_resources.h"
+#include "protocol/list_groups.h"
 #include "protocol/list_offsets.h"
 #include "protocol/list_partition_reassignments.h"
 #include "protocol/metadata.h"
+#include "protocol/offset_commit.h"
+#include "protocol/offset_delete.h"
+#include "protocol/offset_fetch.h"
 #include "protocol/offset_for_leader_epoch.h"
 #include "protocol/produce.h"
+#include "protocol/sync_group.h"
 
 #include "base/memory.h"
 
@@ -36,7 +48,15 @@ const struct api api_table[] = {
     {API_FETCH, "Fetch", 4, 17, MESSAGES(fetch)},
     {API_LIST_OFFSETS, "ListOffsets", 1, 11, MESSAGES(list_offsets)},
     {API_METADATA, "Metadata", 0, 13, MESSAGES(metadata)},
+    {API_OFFSET_COMMIT, "OffsetCommit", 2, 10, MESSAGES(offset_commit)},
+    {API_OFFSET_FETCH, "OffsetFetch", 1, 10, MESSAGES(offset_fetch)},
     {API_FIND_COORDINATOR, "FindCoordinator", 0, 6, MESSAGES(find_coordinator)},
+    {API_JOIN_GROUP, "JoinGroup", 0, 9, MESSAGES(join_group)},
+    {API_HEARTBEAT, "Heartbeat", 0, 4, MESSAGES(heartbeat)},
+    {API_LEAVE_GROUP, "LeaveGroup", 0, 5, MESSAGES(leave_group)},
+    {API_SYNC_GROUP, "SyncGroup", 0, 5, MESSAGES(sync_group)},
+    {API_DESCRIBE_GROUPS, "DescribeGroups", 0, 6, MESSAGES(describe_groups)},
+    {API_LIST_GROUPS, "ListGroups", 0, 5, MESSAGES(list_groups)},
     {API_API_VERSIONS, "ApiVersions", 0, 4, MESSAGES(api_versions)},
     {API_CREATE_TOPICS, "CreateTopics", 2, 7, MESSAGES(create_topics)},
     {API_DELETE_TOPICS, "DeleteTopics", 1, 6, MESSAGES(delete_topics)},
@@ -47,6 +67,7 @@ const struct api api_table[] = {
     {API_ALTER_CONFIGS, "AlterConfigs", 0, 2, MESSAGES(alter_configs)},
     {API_DESCRIBE_LOG_DIRS, "DescribeLogDirs", 1, 5, MESSAGES(describe_log_dirs)},
     {API_CREATE_PARTITIONS, "CreatePartitions", 0, 3, MESSAGES(create_partitions)},
+    {API_DELETE_GROUPS, "DeleteGroups", 0, 3, MESSAGES(delete_groups)},
     {API_ELECT_LEADERS, "ElectLeaders", 0, 2, MESSAGES(elect_leaders)},
     {API_INCREMENTAL_ALTER_CONFIGS, "IncrementalAlterConfigs", 0, 1,
      MESSAGES(incremental_alter_configs)},
@@ -54,10 +75,14 @@ const struct api api_table[] = {
      MESSAGES(alter_partition_reassignments)},
     {API_LIST_PARTITION_REASSIGNMENTS, "ListPartitionReassignments", 0, 0,
      MESSAGES(list_partition_reassignments)},
+    {API_OFFSET_DELETE, "OffsetDelete", 0, 0, MESSAGES(offset_delete)},
     {API_DESCRIBE_CLIENT_QUOTAS, "DescribeClientQuotas", 0, 1, MESSAGES(describe_client_quotas)},
     {API_DESCRIBE_QUORUM, "DescribeQuorum", 0, 2, MESSAGES(describe_quorum)},
     {API_DESCRIBE_CLUSTER, "DescribeCluster", 0, 2, MESSAGES(describe_cluster)},
     {API_DESCRIBE_PRODUCERS, "DescribeProducers", 0, 0, MESSAGES(describe_producers)},
+    {API_CONSUMER_GROUP_HEARTBEAT, "ConsumerGroupHeartbeat", 0, 1,
+     MESSAGES(consumer_group_heartbeat)},
+    {API_CONSUMER_GROUP_DESCRIBE, "ConsumerGroupDescribe", 0, 1, MESSAGES(consumer_group_describe)},
     {API_LIST_CONFIG_RESOURCES, "ListConfigResources", 0, 1, MESSAGES(list_config_resources)},
     {API_DESCRIBE_TOPIC_PARTITIONS, "DescribeTopicPartitions", 0, 0,
      MESSAGES(describe_topic_partitions)},

@@ -27,6 +27,18 @@ static const struct handler *const handlers[] = {
     &describe_producers_handler,
     &list_config_resources_handler,
     &describe_topic_partitions_handler,
+    &join_group_handler,
+    &sync_group_handler,
+    &heartbeat_handler,
+    &leave_group_handler,
+    &offset_commit_handler,
+    &offset_fetch_handler,
+    &offset_delete_handler,
+    &describe_groups_handler,
+    &list_groups_handler,
+    &delete_groups_handler,
+    &consumer_group_heartbeat_handler,
+    &consumer_group_describe_handler,
 };
 
 const struct handler *handler_find(int16_t key) {

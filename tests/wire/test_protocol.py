@@ -22,7 +22,7 @@ def test_api_versions_in_every_version():
         keys = [api["api_key"] for api in plain["api_keys"]]
         assert len(set(keys)) == len(keys)
         assert (0, 0, 13) in [tuple(api.values()) for api in plain["api_keys"]]
-        assert not set(keys) & {11, 71, 72}, "advertised and not served"
+        assert not set(keys) & {71, 72}, "advertised and not served"
 
 
 def test_finalized_features():
