@@ -93,7 +93,7 @@ static void put_segment(struct byte_buffer *out, const struct partition *partiti
 static void put_partition(struct byte_buffer *out, const struct partition *partition) {
     put_u32(out, partition->definition.id);
     put_u32(out, (uint32_t)partition->definition.leader_epoch);
-    put_u8(out, partition->offline);
+    put_u8(out, (uint8_t)partition->offline);
     epochs_encode(&partition->epochs, out);
     put_i64(out, partition->log_start);
     put_i64(out, partition->high_watermark);
