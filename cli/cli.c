@@ -147,7 +147,8 @@ static int command_run(const struct command *command, int argc, char *argv[]) {
     if (good && settings.help) return help_command(command);
     if (!good || !names_check(command, &settings, &error))
         return command_fail(command, CLI_USAGE, &error);
-    enum cli_exit status = command->run(&settings, &error);
+    enum cli_exit status = command->work ? session_run(&settings, &error, command->work)
+                                         : command->run(&settings, &error);
     return status == CLI_DONE ? CLI_DONE : command_fail(command, status, &error);
 }
 

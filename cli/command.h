@@ -3,6 +3,7 @@
 
 #include "cli/cli.h"
 #include "cli/flags.h"
+#include "cli/session.h"
 
 struct command {
     const char *name;    /* "topic create" */
@@ -12,6 +13,8 @@ struct command {
     struct flags flags;  /* its own, besides flags_common */
     size_t names_min, names_max;
     const char *names; /* what is missing when there are too few: "a topic's name" */
+    /* One of the two. In a session: whether all was done, else the session's error is filled. */
+    bool (*work)(struct session *session);
     /* Returns CLI_DONE, or another after filling the error. */
     enum cli_exit (*run)(const struct settings *settings, struct error *error);
 };

@@ -3,37 +3,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "cli/cluster.h"
 #include "cli/command.h"
 #include "cli/topic_config_flags.h"
 #include "protocol/create_partitions.h"
 #include "protocol/create_topics.h"
 #include "protocol/delete_topics.h"
-
-/* A command with a connection and memory for its messages; these frame every run() here. */
-struct session {
-    const struct settings *settings;
-    struct cluster *cluster;
-    struct arena arena;
-    struct error *error;
-};
-
-static enum cli_exit session_run(const struct settings *settings, struct error *error,
-                                 bool (*work)(struct session *session)) {
-    struct session session = {.settings = settings, .error = error};
-    if (!cluster_open(settings, &session.cluster, error)) return CLI_UNREACHABLE;
-    arena_init(&session.arena, CLUSTER_ARENA_BYTES);
-    bool good = work(&session);
-    arena_deinit(&session.arena);
-    cluster_close(session.cluster);
-    return good ? CLI_DONE : CLI_FAILED;
-}
-
-static bool session_call(struct session *session, enum api_key key, int version_max,
-                         const void *request, void *response) {
-    return cluster_call(session->cluster, CLUSTER_ANY, key, version_max, request, &session->arena,
-                        response, session->error);
-}
 
 /* The first refusal is the command's; what went well is said as it is found. */
 static void session_refuse(struct session *session, bool *good, int16_t code, struct bytes said,
@@ -106,10 +80,6 @@ static bool create(struct session *session) {
     return good;
 }
 
-static enum cli_exit run_create(const struct settings *settings, struct error *error) {
-    return session_run(settings, error, create);
-}
-
 static const struct flag create_flags[] = {
     {"partitions", 'p', FLAG_NUMBER, SETTING(partitions), "N",
      "Partitions. Default: the broker's num-partitions.", 1},
@@ -136,7 +106,7 @@ const struct command command_topic_create = {
     .names_min = 1,
     .names_max = SETTINGS_LIST_MAX,
     .names = "a topic's name",
-    .run = run_create,
+    .work = create,
 };
 
 /* ---- delete ---- */
@@ -166,10 +136,6 @@ static bool delete (struct session *session) {
     return good;
 }
 
-static enum cli_exit run_delete(const struct settings *settings, struct error *error) {
-    return session_run(settings, error, delete);
-}
-
 static const struct flag delete_flags[] = {
     {"if-exists", 0, FLAG_SWITCH, SETTING(if_exists), NULL, "A topic that is not there is fine.",
      0},
@@ -185,7 +151,7 @@ const struct command command_topic_delete = {
     .names_min = 1,
     .names_max = SETTINGS_LIST_MAX,
     .names = "a topic's name",
-    .run = run_delete,
+    .work = delete,
 };
 
 /* ---- list ---- */
@@ -223,10 +189,6 @@ static bool list(struct session *session) {
     return command_print(&out, session->error);
 }
 
-static enum cli_exit run_list(const struct settings *settings, struct error *error) {
-    return session_run(settings, error, list);
-}
-
 static const struct flag list_flags[] = {
     {"internal", 0, FLAG_SWITCH, SETTING(internal), NULL, "Also topics of the broker's own.", 0},
     {"json", 0, FLAG_SWITCH, SETTING(json), NULL, "One JSON object for each topic.", 0},
@@ -239,7 +201,7 @@ const struct command command_topic_list = {
     .text = "Names, one in a line, in order.\n",
     .flags = {list_flags, sizeof list_flags / sizeof *list_flags},
     .names_max = 0,
-    .run = run_list,
+    .work = list,
 };
 
 /* ---- alter ---- */
@@ -281,10 +243,6 @@ static bool alter(struct session *session) {
     return true;
 }
 
-static enum cli_exit run_alter(const struct settings *settings, struct error *error) {
-    return session_run(settings, error, alter);
-}
-
 static const struct flag alter_flags[] = {
     {"partitions", 'p', FLAG_NUMBER, SETTING(partitions), "N",
      "Raise the number of partitions to N; it cannot be lowered.", 1},
@@ -309,5 +267,5 @@ const struct command command_topic_alter = {
     .names_min = 1,
     .names_max = 1,
     .names = "a topic's name",
-    .run = run_alter,
+    .work = alter,
 };

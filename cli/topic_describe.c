@@ -8,26 +8,28 @@
 enum { SOURCE_TOPIC = 1 };
 
 struct description {
-    const struct settings *settings;
+    struct session *session;
     const char *name;
     const struct metadata_response_metadata_response_topic *topic;
     struct offset_wish *starts, *ends; /* by position in topic->partitions */
     const struct describe_configs_response_describe_configs_result *configs;
 };
 
-static struct offset_wish *describe_offsets(struct cluster *cluster, struct description *topic,
-                                            int64_t timestamp, struct arena *arena,
-                                            struct error *error) {
+static struct offset_wish *describe_offsets(const struct description *topic, int64_t timestamp) {
+    struct session *session = topic->session;
     size_t count = (size_t)topic->topic->partitions_count;
-    struct offset_wish *wishes = arena_array(arena, struct offset_wish, count);
+    struct offset_wish *wishes = arena_array(&session->arena, struct offset_wish, count);
     for (size_t at = 0; at < count; at++)
         wishes[at] = (struct offset_wish){topic->topic->partitions[at].partition_index,
                                           topic->topic->partitions[at].leader_id, timestamp, -1};
-    return offsets_list(cluster, topic->name, wishes, count, arena, error) ? wishes : NULL;
+    bool good =
+        offsets_list(session->cluster, topic->name, wishes, count, &session->arena, session->error);
+    return good ? wishes : NULL;
 }
 
 static bool is_shown(const struct description *topic, int32_t at) {
-    return topic->settings->all || topic->configs->configs[at].config_source == SOURCE_TOPIC;
+    return topic->session->settings->all ||
+           topic->configs->configs[at].config_source == SOURCE_TOPIC;
 }
 
 static void print_text(const struct description *topic, struct text *out) {
@@ -76,36 +78,33 @@ static void print_json(const struct description *topic, struct text *out) {
     text_append(out, BYTES_OF("}}\n"));
 }
 
-static bool describe(const struct settings *settings, struct cluster *cluster, const char *name,
-                     struct arena *arena, struct error *error) {
-    struct description topic = {.settings = settings, .name = name};
+static bool describe(struct session *session, const char *name) {
+    struct description topic = {.session = session, .name = name};
+    struct cluster *cluster = session->cluster;
+    struct arena *arena = &session->arena;
     struct text out = {0};
-    if (!cluster_topic(cluster, name, false, arena, &topic.topic, error)) return false;
-    topic.starts = describe_offsets(cluster, &topic, OFFSETS_EARLIEST, arena, error);
+    if (!cluster_topic(cluster, name, false, arena, &topic.topic, session->error)) return false;
+    topic.starts = describe_offsets(&topic, OFFSETS_EARLIEST);
     if (!topic.starts) return false;
-    topic.ends = describe_offsets(cluster, &topic, OFFSETS_LATEST, arena, error);
+    topic.ends = describe_offsets(&topic, OFFSETS_LATEST);
     if (!topic.ends) return false;
-    topic.configs = topic_configs_read(cluster, name, NULL, arena, error);
+    topic.configs = topic_configs_read(cluster, name, NULL, arena, session->error);
     if (!topic.configs) return false;
-    if (settings->json)
+    if (session->settings->json)
         print_json(&topic, &out);
     else
         print_text(&topic, &out);
-    return command_print(&out, error);
+    return command_print(&out, session->error);
 }
 
-static enum cli_exit run(const struct settings *settings, struct error *error) {
-    struct cluster *cluster;
-    struct arena arena;
+static bool work(struct session *session) {
+    const struct settings *settings = session->settings;
     bool good = true;
-    if (!cluster_open(settings, &cluster, error)) return CLI_UNREACHABLE;
-    arena_init(&arena, CLUSTER_ARENA_BYTES);
     for (size_t at = 0; good && at < settings->positional_count; at++) {
-        good = describe(settings, cluster, settings->positional[at], &arena, error);
-        arena_reset(&arena);
+        good = describe(session, settings->positional[at]);
+        arena_reset(&session->arena);
     }
-    cluster_close(cluster);
-    return good ? CLI_DONE : CLI_FAILED;
+    return good;
 }
 
 static const struct flag flags[] = {
@@ -123,5 +122,5 @@ const struct command command_topic_describe = {
     .names_min = 1,
     .names_max = SETTINGS_LIST_MAX,
     .names = "a topic's name",
-    .run = run,
+    .work = work,
 };

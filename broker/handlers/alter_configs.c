@@ -35,23 +35,29 @@ static struct alteration *alteration_new(struct request *request, int32_t count,
     return alteration;
 }
 
+/* The two APIs have the same messages under different names. */
+#define ALTERATION_ANSWER(self, response_type, row_type)                               \
+    do {                                                                               \
+        struct alteration *alteration = container_of(self, struct alteration, change); \
+        struct request *request = alteration->request;                                 \
+        struct response_type *response = request_response(request);                    \
+        response->responses =                                                          \
+            arena_array(&request->arena, struct row_type, (size_t)alteration->count);  \
+        response->responses_count = alteration->count;                                 \
+        for (int32_t i = 0; i < alteration->count; i++) {                              \
+            struct change_result result = admin_result(self, alteration->results[i]);  \
+            ADMIN_SET_RESULT(response->responses + i, result);                         \
+            response->responses[i].resource_type = alteration->wishes[i].type;         \
+            response->responses[i].resource_name = alteration->wishes[i].name;         \
+        }                                                                              \
+        request_answer(request, response);                                             \
+    } while (0)
+
 /* --- AlterConfigs --- */
 
 static void replace_done(struct catalog_change *self) {
-    struct alteration *alteration = container_of(self, struct alteration, change);
-    struct request *request = alteration->request;
-    struct alter_configs_response *response = request_response(request);
-    response->responses =
-        arena_array(&request->arena, struct alter_configs_response_alter_configs_resource_response,
-                    (size_t)alteration->count);
-    response->responses_count = alteration->count;
-    for (int32_t i = 0; i < alteration->count; i++) {
-        struct change_result result = admin_result(self, alteration->results[i]);
-        ADMIN_SET_RESULT(response->responses + i, result);
-        response->responses[i].resource_type = alteration->wishes[i].type;
-        response->responses[i].resource_name = alteration->wishes[i].name;
-    }
-    request_answer(request, response);
+    ALTERATION_ANSWER(self, alter_configs_response,
+                      alter_configs_response_alter_configs_resource_response);
 }
 
 static void replace_take(struct arena *arena,
@@ -81,20 +87,8 @@ const struct handler alter_configs_handler = {.key = API_ALTER_CONFIGS, .start =
 /* --- IncrementalAlterConfigs --- */
 
 static void edit_done(struct catalog_change *self) {
-    struct alteration *alteration = container_of(self, struct alteration, change);
-    struct request *request = alteration->request;
-    struct incremental_alter_configs_response *response = request_response(request);
-    response->responses = arena_array(
-        &request->arena, struct incremental_alter_configs_response_alter_configs_resource_response,
-        (size_t)alteration->count);
-    response->responses_count = alteration->count;
-    for (int32_t i = 0; i < alteration->count; i++) {
-        struct change_result result = admin_result(self, alteration->results[i]);
-        ADMIN_SET_RESULT(response->responses + i, result);
-        response->responses[i].resource_type = alteration->wishes[i].type;
-        response->responses[i].resource_name = alteration->wishes[i].name;
-    }
-    request_answer(request, response);
+    ALTERATION_ANSWER(self, incremental_alter_configs_response,
+                      incremental_alter_configs_response_alter_configs_resource_response);
 }
 
 static void edit_take(

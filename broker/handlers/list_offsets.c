@@ -5,7 +5,7 @@
 
 #include "base/map.h"
 #include "broker/handlers/handlers.h"
-#include "broker/handlers/part.h"
+#include "broker/handlers/part_list.h"
 #include "storage/partition.h"
 
 enum {
@@ -19,8 +19,8 @@ enum {
 
 enum { LOOKUPS_AT_ONCE = 4 }; /* each reads 256 KiB or more into memory of its own */
 
-struct offset_part {
-    struct part part;
+struct offset_item {
+    struct part_item item;
     struct map_node by_partition;
     const struct list_offsets_request_list_offsets_partition *wanted;
     struct list_offsets_response_list_offsets_partition_response *found;
@@ -28,10 +28,7 @@ struct offset_part {
 };
 
 struct list_offsets {
-    struct parts parts;
-    struct list_offsets_response *response;
-    struct offset_part *items;
-    int32_t count;
+    struct part_list list;
     int32_t next, lookups; /* the first lookup that was not sent, perhaps; those that are away */
     bool sending;
 };
@@ -49,30 +46,30 @@ static int mark_version(int64_t timestamp) {
     }
 }
 
-static void part_found(struct offset_part *item, int64_t timestamp, int64_t offset,
+static void part_found(struct offset_item *item, int64_t timestamp, int64_t offset,
                        int32_t leader_epoch) {
     item->found->timestamp = timestamp;
     item->found->offset = offset;
     item->found->leader_epoch = offset >= 0 ? leader_epoch : -1;
 }
 
-static void lookup_finish(struct offset_part *item) {
+static void lookup_finish(struct offset_item *item) {
     const struct lookup *lookup = &item->lookup;
     if (lookup->code == ERROR_NONE)
         part_found(item, lookup->offset < 0 ? -1 : lookup->found_timestamp_ms, lookup->offset,
                    lookup->leader_epoch);
-    part_finish(&item->part, lookup->code);
+    part_finish(&item->item.part, lookup->code);
 }
 
 static void lookup_done(struct lookup *lookup) {
-    lookup_finish(container_of(lookup, struct offset_part, lookup));
+    lookup_finish(container_of(lookup, struct offset_item, lookup));
 }
 
-static bool is_lookup(const struct offset_part *item) {
+static bool is_lookup(const struct offset_item *item) {
     return item->wanted->timestamp >= 0 || item->wanted->timestamp == MARK_MAX_TIMESTAMP;
 }
 
-static void part_look_up(struct offset_part *item, struct partition *partition) {
+static void part_look_up(struct offset_item *item, struct partition *partition) {
     int64_t timestamp = item->wanted->timestamp;
     item->lookup.timestamp_ms = timestamp == MARK_MAX_TIMESTAMP ? LOOKUP_MAX_TIMESTAMP : timestamp;
     item->lookup.done = lookup_done;
@@ -80,7 +77,7 @@ static void part_look_up(struct offset_part *item, struct partition *partition) 
 }
 
 static void part_run(struct part *part, struct partition *partition) {
-    struct offset_part *item = container_of(part, struct offset_part, part);
+    struct offset_item *item = container_of(part, struct offset_item, item.part);
     struct partition_view view;
     partition_look(partition, -1, item->wanted->current_leader_epoch, &view);
     int64_t timestamp = item->wanted->timestamp;
@@ -100,19 +97,6 @@ static void part_run(struct part *part, struct partition *partition) {
     part_finish(part, ERROR_NONE);
 }
 
-static void done(struct request *request) {
-    struct list_offsets *state = request->state;
-    for (int32_t i = 0; i < state->count; i++)
-        state->items[i].found->error_code = (int16_t)state->items[i].part.code;
-    request_answer_large(request, state->response);
-}
-
-static int32_t count_partitions(const struct list_offsets_request *body) {
-    int32_t count = 0;
-    for (int32_t i = 0; i < body->topics_count; i++) count += body->topics[i].partitions_count;
-    return count;
-}
-
 /* The topic's part of the answer, and its items. */
 static void prepare_topic(struct request *request, struct list_offsets *state,
                           const struct list_offsets_request_list_offsets_topic *topic,
@@ -124,24 +108,28 @@ static void prepare_topic(struct request *request, struct list_offsets *state,
         arena_array(&request->arena, struct list_offsets_response_list_offsets_partition_response,
                     (size_t)topic->partitions_count);
     for (int32_t i = 0; i < topic->partitions_count; i++) {
-        struct offset_part *item = &state->items[state->count++];
+        struct offset_item *item = part_list_add(&state->list, &to->partitions[i].error_code);
         item->wanted = &topic->partitions[i];
         item->found = &to->partitions[i];
         item->found->partition_index = item->wanted->partition_index;
         part_found(item, -1, -1, -1);
         if (mark_version(item->wanted->timestamp) > request->version)
-            item->part.code = ERROR_UNSUPPORTED_VERSION;
+            item->item.part.code = ERROR_UNSUPPORTED_VERSION;
         else
-            part_find(&item->part, known, item->wanted->partition_index,
+            part_find(&item->item.part, known, item->wanted->partition_index,
                       ERROR_UNKNOWN_TOPIC_OR_PARTITION);
     }
 }
 
-static struct offset_part *find_same(const struct map *map, const struct offset_part *item) {
-    struct map_node *node = map_find(map, hash_u64(item->part.partition_id));
+static struct offset_item *item_at(const struct list_offsets *state, int32_t i) {
+    return container_of(part_list_at(&state->list, i), struct offset_item, item);
+}
+
+static struct offset_item *find_same(const struct map *map, uint32_t partition_id) {
+    struct map_node *node = map_find(map, hash_u64(partition_id));
     for (; node; node = map_find_next(node)) {
-        struct offset_part *other = map_entry(node, struct offset_part, by_partition);
-        if (other->part.partition_id == item->part.partition_id) return other;
+        struct offset_item *other = map_entry(node, struct offset_item, by_partition);
+        if (other->item.part.partition_id == partition_id) return other;
     }
     return NULL;
 }
@@ -150,14 +138,15 @@ static struct offset_part *find_same(const struct map *map, const struct offset_
 static void refuse_duplicates(struct list_offsets *state) {
     struct map map;
     map_init(&map);
-    for (int32_t i = 0; i < state->count; i++) {
-        struct offset_part *item = &state->items[i];
-        if (item->part.code != ERROR_NONE) continue;
-        struct offset_part *same = find_same(&map, item);
+    for (int32_t i = 0; i < state->list.count; i++) {
+        struct offset_item *item = item_at(state, i);
+        struct part *part = &item->item.part;
+        if (part->code != ERROR_NONE) continue;
+        struct offset_item *same = find_same(&map, part->partition_id);
         if (same)
-            same->part.code = item->part.code = ERROR_INVALID_REQUEST;
+            same->item.part.code = part->code = ERROR_INVALID_REQUEST;
         else
-            map_insert(&map, &item->by_partition, hash_u64(item->part.partition_id));
+            map_insert(&map, &item->by_partition, hash_u64(part->partition_id));
     }
     map_deinit(&map);
 }
@@ -165,42 +154,48 @@ static void refuse_duplicates(struct list_offsets *state) {
 static void send_lookups(struct list_offsets *state) {
     if (state->sending) return; /* a part that was sent is back at once */
     state->sending = true;
-    while (state->next < state->count && state->lookups < LOOKUPS_AT_ONCE) {
-        struct offset_part *item = &state->items[state->next++];
-        if (item->part.code != ERROR_NONE || !is_lookup(item)) continue;
+    while (state->next < state->list.count && state->lookups < LOOKUPS_AT_ONCE) {
+        struct offset_item *item = item_at(state, state->next++);
+        if (item->item.part.code != ERROR_NONE || !is_lookup(item)) continue;
         state->lookups++;
-        part_send(&state->parts, &item->part, part_run);
+        part_send(&state->list.parts, &item->item.part, part_run);
     }
     state->sending = false;
 }
 
 static void part_is_back(struct part *part) {
-    struct list_offsets *state = container_of(part->parts, struct list_offsets, parts);
-    if (!is_lookup(container_of(part, struct offset_part, part))) return;
+    struct list_offsets *state = container_of(part->parts, struct list_offsets, list.parts);
+    if (!is_lookup(container_of(part, struct offset_item, item.part))) return;
     state->lookups--;
     send_lookups(state);
 }
 
+static void send_all(struct list_offsets *state) {
+    part_list_begin(&state->list);
+    state->list.parts.back = part_is_back;
+    for (int32_t i = 0; i < state->list.count; i++) {
+        struct offset_item *item = item_at(state, i);
+        if (item->item.part.code == ERROR_NONE && !is_lookup(item))
+            part_send(&state->list.parts, &item->item.part, part_run);
+    }
+    send_lookups(state);
+    part_list_end(&state->list);
+}
+
 static void start(struct request *request) {
     const struct list_offsets_request *body = request->body;
+    struct list_offsets_response *response = request_response(request);
     struct list_offsets *state = arena_new(&request->arena, struct list_offsets);
-    request->state = state;
-    state->response = request_response(request);
-    state->items = arena_array(&request->arena, struct offset_part, (size_t)count_partitions(body));
-    state->response->topics_count = body->topics_count;
-    state->response->topics =
+    part_list_init(&state->list, request, response, sizeof(struct offset_item),
+                   PART_LIST_COUNT(body->topics, body->topics_count));
+    response->topics_count = body->topics_count;
+    response->topics =
         arena_array(&request->arena, struct list_offsets_response_list_offsets_topic_response,
                     (size_t)body->topics_count);
     for (int32_t i = 0; i < body->topics_count; i++)
-        prepare_topic(request, state, &body->topics[i], &state->response->topics[i]);
+        prepare_topic(request, state, &body->topics[i], &response->topics[i]);
     refuse_duplicates(state);
-    parts_begin(&state->parts, request, done);
-    state->parts.back = part_is_back;
-    for (int32_t i = 0; i < state->count; i++)
-        if (state->items[i].part.code == ERROR_NONE && !is_lookup(&state->items[i]))
-            part_send(&state->parts, &state->items[i].part, part_run);
-    send_lookups(state);
-    parts_end(&state->parts);
+    send_all(state);
 }
 
 const struct handler list_offsets_handler = {.key = API_LIST_OFFSETS, .start = start};

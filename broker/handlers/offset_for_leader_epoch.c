@@ -3,47 +3,27 @@
 #include "protocol/offset_for_leader_epoch.h"
 
 #include "broker/handlers/handlers.h"
-#include "broker/handlers/part.h"
+#include "broker/handlers/part_list.h"
 #include "storage/partition.h"
 
-struct epoch_part {
-    struct part part;
+struct epoch_item {
+    struct part_item item;
     const struct offset_for_leader_epoch_request_offset_for_leader_partition *wanted;
     struct offset_for_leader_epoch_response_epoch_end_offset *found;
 };
 
-struct epochs {
-    struct parts parts;
-    struct offset_for_leader_epoch_response *response;
-    struct epoch_part *items;
-    int32_t count;
-};
-
 static void part_run(struct part *part, struct partition *partition) {
-    struct epoch_part *item = container_of(part, struct epoch_part, part);
+    struct epoch_item *epoch = container_of(part, struct epoch_item, item.part);
     struct partition_view view;
-    partition_look(partition, -1, item->wanted->current_leader_epoch, &view);
+    partition_look(partition, -1, epoch->wanted->current_leader_epoch, &view);
     if (view.code == ERROR_NONE)
-        partition_epoch_end(partition, item->wanted->leader_epoch, &item->found->leader_epoch,
-                            &item->found->end_offset);
+        partition_epoch_end(partition, epoch->wanted->leader_epoch, &epoch->found->leader_epoch,
+                            &epoch->found->end_offset);
     part_finish(part, view.code);
 }
 
-static void done(struct request *request) {
-    struct epochs *state = request->state;
-    for (int32_t i = 0; i < state->count; i++)
-        state->items[i].found->error_code = (int16_t)state->items[i].part.code;
-    request_answer_large(request, state->response);
-}
-
-static int32_t count_partitions(const struct offset_for_leader_epoch_request *body) {
-    int32_t count = 0;
-    for (int32_t i = 0; i < body->topics_count; i++) count += body->topics[i].partitions_count;
-    return count;
-}
-
 static void prepare_topic(
-    struct request *request, struct epochs *state,
+    struct request *request, struct part_list *list,
     const struct offset_for_leader_epoch_request_offset_for_leader_topic *topic,
     struct offset_for_leader_epoch_response_offset_for_leader_topic_result *to) {
     const struct catalog_topic *known = catalog_find_topic(&request->core->catalog, topic->topic);
@@ -53,32 +33,29 @@ static void prepare_topic(
         arena_array(&request->arena, struct offset_for_leader_epoch_response_epoch_end_offset,
                     (size_t)topic->partitions_count);
     for (int32_t i = 0; i < topic->partitions_count; i++) {
-        struct epoch_part *item = &state->items[state->count++];
-        item->wanted = &topic->partitions[i];
-        item->found = &to->partitions[i];
-        *item->found = (struct offset_for_leader_epoch_response_epoch_end_offset){
-            .partition = item->wanted->partition, .leader_epoch = -1, .end_offset = -1};
-        part_find(&item->part, known, item->wanted->partition, ERROR_UNKNOWN_TOPIC_OR_PARTITION);
+        struct epoch_item *epoch = part_list_add(list, &to->partitions[i].error_code);
+        epoch->wanted = &topic->partitions[i];
+        epoch->found = &to->partitions[i];
+        *epoch->found = (struct offset_for_leader_epoch_response_epoch_end_offset){
+            .partition = epoch->wanted->partition, .leader_epoch = -1, .end_offset = -1};
+        part_find(&epoch->item.part, known, epoch->wanted->partition,
+                  ERROR_UNKNOWN_TOPIC_OR_PARTITION);
     }
 }
 
 static void start(struct request *request) {
     const struct offset_for_leader_epoch_request *body = request->body;
-    struct epochs *state = arena_new(&request->arena, struct epochs);
-    request->state = state;
-    state->response = request_response(request);
-    state->items = arena_array(&request->arena, struct epoch_part, (size_t)count_partitions(body));
-    state->response->topics_count = body->topics_count;
-    state->response->topics = arena_array(
+    struct offset_for_leader_epoch_response *response = request_response(request);
+    struct part_list *list = arena_new(&request->arena, struct part_list);
+    part_list_init(list, request, response, sizeof(struct epoch_item),
+                   PART_LIST_COUNT(body->topics, body->topics_count));
+    response->topics_count = body->topics_count;
+    response->topics = arena_array(
         &request->arena, struct offset_for_leader_epoch_response_offset_for_leader_topic_result,
         (size_t)body->topics_count);
     for (int32_t i = 0; i < body->topics_count; i++)
-        prepare_topic(request, state, &body->topics[i], &state->response->topics[i]);
-    parts_begin(&state->parts, request, done);
-    for (int32_t i = 0; i < state->count; i++)
-        if (state->items[i].part.code == ERROR_NONE)
-            part_send(&state->parts, &state->items[i].part, part_run);
-    parts_end(&state->parts);
+        prepare_topic(request, list, &body->topics[i], &response->topics[i]);
+    part_list_run(list, part_run);
 }
 
 const struct handler offset_for_leader_epoch_handler = {.key = API_OFFSET_FOR_LEADER_EPOCH,
