@@ -153,8 +153,8 @@ const struct option_row option_rows[] = {
     {"compression-type", OPTION_ENUM, OPTION_GROUP_RECORDS, FIELD(compression_type),
      .value = "producer", .choices = compression_choices, .reloadable = true,
      KAFKA("compression.type", CONFIG_STRING),
-     .doc = "Codec that batches are stored in; `producer` keeps what the producer chose, byte for "
-            "byte. Accepted and shown, without effect yet: batches are stored as the producer "
+     .doc = "Codec that batches are stored in; `producer` keeps what the producer chose. Accepted "
+            "and shown, without effect here: batches stay byte for byte as their producer "
             "compressed them."},
     {"log-message-timestamp-type", OPTION_ENUM, OPTION_GROUP_RECORDS, FIELD(message_timestamp_type),
      .value = "CreateTime", .choices = timestamp_choices, .reloadable = true,

@@ -11,7 +11,7 @@
 /* Of values that storage is given and does not use yet. */
 #define NOT_YET " Accepted and shown, without effect here yet: "
 #define NO_COMPACTION NOT_YET "compaction is not built."
-#define NO_RECOMPRESSION NOT_YET "batches are stored as the producer compressed them."
+#define NO_RECOMPRESSION NO_EFFECT "batches stay byte for byte as their producer compressed them."
 
 #define LONG_MAX_TEXT "9223372036854775807"
 
@@ -90,8 +90,8 @@ const struct topic_config_row topic_config_rows[] = {
      .doc = "Level for compression.type=lz4." NO_RECOMPRESSION},
     {"compression.type", CONFIG_STRING, "producer", .choices = compression_choices,
      .take = take_compression, .server_name = "compression.type", .no_effect = true,
-     .doc = "Codec that batches are stored in; `producer` keeps what the producer chose, byte for "
-            "byte." NO_RECOMPRESSION},
+     .doc = "Codec that batches are stored in; `producer` keeps what the producer "
+            "chose." NO_RECOMPRESSION},
     {"compression.zstd.level", CONFIG_INT, "3", BETWEEN(-131072, 22), TO(zstd_level),
      .no_effect = true, .doc = "Level for compression.type=zstd." NO_RECOMPRESSION},
     {"delete.retention.ms", CONFIG_LONG, "86400000", AT_LEAST(0), TO(delete_retention_ms),

@@ -1,6 +1,7 @@
 #include "broker/handlers/admin.h"
 
 #include "base/clock.h"
+#include "base/say.h"
 
 bool admin_count_is_good(struct request *request, int32_t count) {
     if (count <= ADMIN_ITEMS_MAX) return true;
@@ -24,4 +25,12 @@ int32_t *admin_this_broker(struct request *request) {
     int32_t *id = arena_new(&request->arena, int32_t);
     *id = admin_node_id(request);
     return id;
+}
+
+void admin_say_compression(struct request *request, struct bytes topic, const char *value) {
+    if (!value || strcmp(value, "producer") == 0 || !core_may_say(request->core)) return;
+    say_info(
+        "topic %.*s has compression.type=%s, which has no effect here: batches stay as their "
+        "producer compressed them",
+        BYTES_FORMAT(topic), value);
 }

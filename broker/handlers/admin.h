@@ -28,6 +28,10 @@ struct change_result admin_result(const struct catalog_change *change, struct ch
 /* The broker's id, alone in an array: replicas, in-sync replicas. */
 int32_t *admin_this_broker(struct request *request);
 
+/* A topic was made or altered with a compression.type: says, where it is not "producer", that it
+ * has no effect, because records pass through byte for byte. NULL: none was given. */
+void admin_say_compression(struct request *request, struct bytes topic, const char *value);
+
 static inline int32_t admin_node_id(const struct request *request) {
     return request->core->server->directory.node_id;
 }

@@ -35,6 +35,18 @@ static struct alteration *alteration_new(struct request *request, int32_t count,
     return alteration;
 }
 
+static void say_compression(const struct alteration *alteration, int32_t i) {
+    const struct config_wish *wish = alteration->wishes + i;
+    struct arena *arena = &alteration->request->arena;
+    if (alteration->validate_only || wish->type != CONFIG_RESOURCE_TOPIC) return;
+    for (int32_t k = 0; k < wish->edit_count; k++) {
+        const struct config_edit *edit = wish->edits + k;
+        if (edit->operation != CONFIG_OPERATION_SET || bytes_is_null(edit->value)) continue;
+        if (bytes_equal_text(edit->name, "compression.type"))
+            admin_say_compression(alteration->request, wish->name, arena_text(arena, edit->value));
+    }
+}
+
 /* The two APIs have the same messages under different names. */
 #define ALTERATION_ANSWER(self, response_type, row_type)                               \
     do {                                                                               \
@@ -47,6 +59,7 @@ static struct alteration *alteration_new(struct request *request, int32_t count,
         for (int32_t i = 0; i < alteration->count; i++) {                              \
             struct change_result result = admin_result(self, alteration->results[i]);  \
             ADMIN_SET_RESULT(response->responses + i, result);                         \
+            if (!result.code) say_compression(alteration, i);                          \
             response->responses[i].resource_type = alteration->wishes[i].type;         \
             response->responses[i].resource_name = alteration->wishes[i].name;         \
         }                                                                              \

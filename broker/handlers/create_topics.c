@@ -106,15 +106,21 @@ static void answer_topic(struct creation *creation, const struct topic_outcome *
     if (creation->request->version >= 5) answer_configs(creation, outcome, result);
 }
 
-/* Once per topic, when it comes to be. */
 static void say_clamped(const struct creation *creation, const struct topic_outcome *outcome) {
-    const struct create_topics_request *body = creation->request->body;
-    if (creation->change.code || outcome->result.code || body->validate_only) return;
     if (outcome->replication_factor_asked <= outcome->replication_factor) return;
     if (!core_may_say(creation->request->core)) return;
     say_info("topic %.*s was asked for with %d replicas and has %d: this is a single broker",
              BYTES_FORMAT(outcome->name), outcome->replication_factor_asked,
              outcome->replication_factor);
+}
+
+/* Once per topic, when it comes to be: what is not as it was asked for. */
+static void say_difference(const struct creation *creation, const struct topic_outcome *outcome) {
+    const struct create_topics_request *body = creation->request->body;
+    if (creation->change.code || outcome->result.code || body->validate_only) return;
+    say_clamped(creation, outcome);
+    admin_say_compression(creation->request, outcome->name,
+                          catalog_configs_find(&outcome->configs, BYTES_OF("compression.type")));
 }
 
 static void done(struct catalog_change *self) {
@@ -127,7 +133,7 @@ static void done(struct catalog_change *self) {
     response->topics_count = creation->outcome_count;
     for (int32_t i = 0; i < creation->outcome_count; i++) {
         answer_topic(creation, creation->outcomes + i, response->topics + i);
-        say_clamped(creation, creation->outcomes + i);
+        say_difference(creation, creation->outcomes + i);
     }
     request_answer_large(request, response);
 }

@@ -108,3 +108,66 @@ def test_a_topic_made_again_is_another_one():
         broker.restart()
         with broker.connect() as client:
             assert client.all("t") == [(0, b"new")]
+
+
+def test_the_numbers_of_topics_and_partitions_have_bounds():
+    """A refusal names the bound and its option; what is deleted makes room; options reload."""
+    policy = ERRORS["POLICY_VIOLATION"]
+    with Broker("--topics-max", "3", "--partitions-max", "10") as broker, broker.connect() as client:
+        def create(*wishes, **more):
+            answer = client.call("CreateTopics", 7, timeout_ms=5000, **more, topics=[
+                {"name": name, "num_partitions": count, "replication_factor": 1}
+                for name, count in wishes])
+            return [(one["error_code"], one["error_message"]) for one in answer["topics"]]
+
+        def grow(name, count):
+            answer = client.call("CreatePartitions", 3, timeout_ms=5000, topics=[
+                {"name": name, "count": count, "assignments": None}])["results"][0]
+            return answer["error_code"], answer["error_message"]
+
+        (code, said), = create(("wide", 11))
+        assert code == policy and "10 (option partitions-max)" in said, said
+        assert create(("a", 4), ("b", 4), validate_only=True) == [(0, None)] * 2
+        one, two, (code, said) = create(("a", 4), ("b", 4), ("c", 4))
+        assert (one, two) == ((0, None), (0, None))
+        assert code == policy and "8 partitions and may have 10" in said, said
+        assert grow("a", 6) == (0, None)
+        code, said = grow("a", 7)
+        assert code == policy and "partitions-max" in said, said
+        answer = client.call("Metadata", 9, topics=[{"name": "mentioned"}],
+                             allow_auto_topic_creation=True)
+        assert answer["topics"][0]["error_code"] == policy
+        client.call("DeleteTopics", 5, topic_names=["b"], timeout_ms=5000)
+        assert create(("c", 1), ("d", 1)) == [(0, None)] * 2
+        (code, said), = create(("e", 1))
+        assert code == policy and "3 (option topics-max)" in said, said
+    with Broker("--topics-max", "3") as broker:
+        with broker.connect() as client:
+            client.create("a")
+            client.create("b")
+        broker.options = ["--topics-max", "1"]
+        broker.restart()
+        with broker.connect() as client:
+            assert names(client.call("Metadata", 9, topics=None)) == ["a", "b"], "they stay"
+
+
+def test_compression_type_is_shown_and_changes_nothing():
+    with Broker(ephemeral=True) as broker, broker.connect() as client:
+        client.create("plain")
+        assert "compression.type" not in broker.said()
+        client.create("made", **{"compression.type": "zstd"})
+        assert broker.said().count("topic made has compression.type=zstd, which has no effect") == 1
+        client.call("IncrementalAlterConfigs", 1, resources=[
+            {"resource_type": 2, "resource_name": "plain", "configs": [
+                {"name": "compression.type", "config_operation": 0, "value": "gzip"}]}])
+        assert broker.said().count("topic plain has compression.type=gzip") == 1
+        for topic in ("made", "plain"):
+            for codec in (None, "gzip"):
+                raw = records.batch([b"x" * 3000], codec=codec)
+                offset = client.produce(topic, raw)["base_offset"]
+                (_, kept), = records.batches(client.fetch(topic, offset)["records"])
+                assert kept[21:] == raw[21:], "byte for byte, from the attributes on"
+            row, = client.call("DescribeConfigs", 4, include_documentation=True, resources=[
+                {"resource_type": 2, "resource_name": topic, "configuration_keys":
+                    ["compression.type"]}])["results"][0]["configs"]
+            assert row["value"] in ("zstd", "gzip") and "without effect here" in row["documentation"]
