@@ -14,7 +14,8 @@ static void on_run(struct coordinator_call *self, void *state) {
 static void on_hurry(struct coordinator_call *self, void *state) {
     struct group_call *call = call_of(self);
     (void)state;
-    check(call->held && *call->held == call);
+    if (!call->held) return; /* its answer is on the way without anybody's help */
+    check(*call->held == call);
     group_call_take(call->held);
     group_call_refuse(call, NULL, ERROR_COORDINATOR_NOT_AVAILABLE);
 }

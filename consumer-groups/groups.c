@@ -111,6 +111,7 @@ static void each_loaded(struct groups *groups) {
         struct group *group = list_entry(node, struct group, link);
         members += group->kind->has_members(group);
         if (group->kind->loaded) group->kind->loaded(group);
+        if (groups->catalog->version != groups->catalog_version) offsets_drop_dead(group);
         group_drop_if_gone(group);
     }
     if (groups->by_id.count > 0)
@@ -201,6 +202,7 @@ static void *state_new(struct coordinator *coordinator, void *context) {
     struct groups *groups = new_zero(struct groups);
     groups->coordinator = coordinator;
     groups->catalog = context;
+    groups->catalog_version = groups->catalog->version;
     groups->cleanup.fire = on_cleanup;
     map_init(&groups->by_id);
     list_init(&groups->all);

@@ -24,6 +24,7 @@ struct groups {
     struct list image_left;           /* groups that the image under way has still to write */
     struct coordinator_timer cleanup; /* expired offsets */
     struct arena arena;               /* of replay; emptied behind each record */
+    uint64_t catalog_version;         /* when the log began to be read */
     int64_t gone_at; /* as a group's release_at, for those that are not there any more */
     struct coordinator_call catalog_call; /* tells groups of a change */
     bool catalog_call_waits;

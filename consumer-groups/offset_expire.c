@@ -69,11 +69,41 @@ static void forget_in_group(struct group *group, struct bytes name, const struct
     group_drop_if_gone(group);
 }
 
-void offsets_forget_topic(struct groups *groups, struct bytes name, const struct uuid *id) {
+static void forget_topic(struct groups *groups, const struct deleted_topic *topic) {
     list_each(node, &groups->all) {
-        forget_in_group(list_entry(node, struct group, link), name, id);
+        forget_in_group(list_entry(node, struct group, link), topic->name, &topic->id);
     }
     list_each(node, &groups->image_left) {
-        forget_in_group(list_entry(node, struct group, link), name, id);
+        forget_in_group(list_entry(node, struct group, link), topic->name, &topic->id);
     }
+}
+
+static void start_forget(struct groups *groups, struct group_call *call) {
+    const struct deleted_topics *topics = call->request;
+    int64_t before = coordinator_end(groups->coordinator);
+    for (int32_t i = 0; i < topics->count; i++) forget_topic(groups, topics->items + i);
+    int64_t after = coordinator_end(groups->coordinator);
+    coordinator_finish(&call->call, after > before ? after : 0);
+}
+
+/* A coordinator that is not there now drops those offsets when it loads. */
+static void refuse_forget(struct group_call *call, enum error_code code) {
+    (void)call;
+    (void)code;
+}
+
+const struct group_api offsets_forget_api = {
+    .start = start_forget, .refuse = refuse_forget, .writes = true};
+
+/* --- topics that were deleted while the log was read --- */
+
+static void drop_if_dead(struct group *group, struct offset_topic *topic,
+                         struct committed_offset *offset, void *context) {
+    (void)context;
+    if (offsets_is_dead(group->groups, topic->name, &offset->topic_id))
+        offsets_erase(group, topic->name, offset->partition);
+}
+
+void offsets_drop_dead(struct group *group) {
+    if (group->offsets) offsets_each(group, drop_if_dead, NULL);
 }

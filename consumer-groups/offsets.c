@@ -226,12 +226,10 @@ static bool read_value(const struct coordinator_record *record, struct arena *ar
     return true;
 }
 
-/* Of a topic that is not there any more, or not the same; an old record does not tell the id. */
-static bool is_dead(const struct groups *groups, struct bytes topic,
-                    const struct offset_commit_value *value) {
+/* Version 1 of a record does not tell the id. */
+bool offsets_is_dead(const struct groups *groups, struct bytes topic, const struct uuid *id) {
     const struct catalog_topic *known = catalog_find_topic(groups->catalog, topic);
-    if (!known) return true;
-    return !uuid_is_zero(&value->topic_id) && !uuid_equal(&value->topic_id, &known->id);
+    return !known || (!uuid_is_zero(id) && !uuid_equal(id, &known->id));
 }
 
 bool offsets_replay_record(struct groups *groups, const struct coordinator_record *record,
@@ -242,7 +240,7 @@ bool offsets_replay_record(struct groups *groups, const struct coordinator_recor
     struct offset_commit_value value;
     bool erased = bytes_is_null(record->value);
     if (!erased && !read_value(record, arena, &value, error)) return false;
-    if (erased || is_dead(groups, key.topic, &value)) {
+    if (erased || offsets_is_dead(groups, key.topic, &value.topic_id)) {
         if (group) offsets_remove(group, key.topic, key.partition);
         return true;
     }

@@ -53,6 +53,9 @@ bool offsets_erase(struct group *group, struct bytes topic, int32_t partition);
 /* With tombstones for all. */
 void offsets_erase_all(struct group *group);
 
+/* Of a topic that is not there any more, or not the same; a zero id is any. */
+bool offsets_is_dead(const struct groups *groups, struct bytes topic, const struct uuid *id);
+
 /* Adds all records again, for the image. */
 void offsets_image(struct group *group);
 size_t offsets_image_bytes(const struct group_offsets *offsets);
@@ -63,5 +66,16 @@ bool offsets_replay_record(struct groups *groups, const struct coordinator_recor
 
 /* Forgets what retention allows, and groups of which nothing is left. */
 void offsets_expire(struct groups *groups);
-/* Forgets all offsets of a topic that was deleted, not those of a new one of the same name. */
-void offsets_forget_topic(struct groups *groups, struct bytes name, const struct uuid *id);
+/* Topics that were deleted: what offsets_forget_api takes. Their offsets go, not those of a new
+ * topic of the same name. It has no response. */
+struct deleted_topic {
+    struct bytes name;
+    struct uuid id;
+};
+struct deleted_topics {
+    int32_t count;
+    struct deleted_topic *items;
+};
+extern const struct group_api offsets_forget_api;
+/* Forgets offsets of topics that are not there. */
+void offsets_drop_dead(struct group *group);

@@ -1,8 +1,12 @@
-/* DeleteTopics: gone everywhere when answered. metadata/delete_topics.c decides. */
+/* DeleteTopics: gone everywhere when answered, and so are the offsets that groups have committed
+ * for them: a topic made again starts clean. metadata/delete_topics.c decides. */
 #include "protocol/delete_topics.h"
 
+#include "broker/groups_topic.h"
 #include "broker/handlers/admin.h"
+#include "broker/handlers/group_part.h"
 #include "broker/handlers/handlers.h"
+#include "consumer-groups/offsets.h"
 
 struct deletion {
     struct catalog_change change;
@@ -10,6 +14,7 @@ struct deletion {
     int32_t count;
     struct delete_wish *wishes;
     struct delete_outcome *outcomes;
+    struct deleted_topics deleted; /* of them */
 };
 
 static void make(struct catalog_change *self, struct change *change) {
@@ -17,8 +22,8 @@ static void make(struct catalog_change *self, struct change *change) {
     change_delete_topics(change, deletion->wishes, deletion->count, deletion->outcomes);
 }
 
-static void done(struct catalog_change *self) {
-    struct deletion *deletion = container_of(self, struct deletion, change);
+static void answer(struct deletion *deletion) {
+    const struct catalog_change *change = &deletion->change;
     struct request *request = deletion->request;
     struct delete_topics_response *response = request_response(request);
     response->responses =
@@ -27,12 +32,42 @@ static void done(struct catalog_change *self) {
     response->responses_count = deletion->count;
     for (int32_t i = 0; i < deletion->count; i++) {
         const struct delete_outcome *outcome = deletion->outcomes + i;
-        struct change_result result = admin_result(self, outcome->result);
+        struct change_result result = admin_result(change, outcome->result);
         response->responses[i].name = outcome->name;
         response->responses[i].topic_id = outcome->id;
         ADMIN_SET_RESULT(response->responses + i, result);
     }
     request_answer(request, response);
+}
+
+static void forgotten(struct request *request) {
+    struct group_parts *parts = request->state;
+    const struct deleted_topics *deleted = parts->items[0].call.request;
+    answer(container_of(deleted, struct deletion, deleted));
+}
+
+static void forget_offsets(struct deletion *deletion) {
+    struct request *request = deletion->request;
+    int32_t partitions = groups_topic_partition_count(request->core);
+    struct group_parts *parts = group_parts_begin(request, partitions, forgotten);
+    for (int32_t i = 0; i < partitions; i++)
+        group_parts_add(parts, &offsets_forget_api, i, &deletion->deleted, NULL);
+    group_parts_send(parts);
+}
+
+static void done(struct catalog_change *self) {
+    struct deletion *deletion = container_of(self, struct deletion, change);
+    struct deleted_topics *deleted = &deletion->deleted;
+    deleted->items =
+        arena_array(&deletion->request->arena, struct deleted_topic, (size_t)deletion->count);
+    for (int32_t i = 0; i < deletion->count && !self->code; i++)
+        if (!deletion->outcomes[i].result.code)
+            deleted->items[deleted->count++] =
+                (struct deleted_topic){deletion->outcomes[i].name, deletion->outcomes[i].id};
+    if (deleted->count > 0 && groups_topic_partition_count(deletion->request->core) > 0)
+        forget_offsets(deletion);
+    else
+        answer(deletion);
 }
 
 /* Names alone up to version 5. */
@@ -61,4 +96,7 @@ static void start(struct request *request) {
     catalog_service_change(&deletion->change, request->core);
 }
 
-const struct handler delete_topics_handler = {.key = API_DELETE_TOPICS, .start = start};
+const struct handler delete_topics_handler = {.key = API_DELETE_TOPICS,
+                                              .start = start,
+                                              .retry = group_parts_retry,
+                                              .expire = group_parts_expire};
