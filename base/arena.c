@@ -21,6 +21,12 @@ struct arena_block {
 
 void arena_init(struct arena *arena, size_t limit) { *arena = (struct arena){.limit = limit}; }
 
+void arena_lend(struct arena *arena, void *memory, size_t size) {
+    check(!arena->next && (uintptr_t)memory % ALIGNMENT == 0);
+    arena->next = memory;
+    arena->end = arena->next + size;
+}
+
 void arena_reset(struct arena *arena) {
     for (struct arena_block *block = arena->newest; block;) {
         struct arena_block *older = block->older;

@@ -16,7 +16,10 @@ struct arena {
 };
 
 void arena_init(struct arena *arena, size_t limit);
-/* Frees everything; the arena may be used again with the same limit. */
+/* Memory of the owner's, aligned to 16, that is handed out before any block is asked for; for an
+ * arena from which nothing was taken yet. It counts towards the limit and is never freed here. */
+void arena_lend(struct arena *arena, void *memory, size_t size);
+/* Frees everything and forgets what was lent; the arena may be used again with the same limit. */
 void arena_reset(struct arena *arena);
 #define arena_deinit arena_reset
 

@@ -29,6 +29,22 @@ Test(arena, limit_answers_null_and_keeps_the_rest_usable) {
     arena_deinit(&arena);
 }
 
+Test(arena, what_was_lent_is_used_first) {
+    struct arena arena;
+    _Alignas(16) uint8_t lent[256];
+    arena_init(&arena, 1 << 20);
+    arena_lend(&arena, lent, sizeof lent);
+    cr_assert_eq(arena_try(&arena, 100), (void *)lent);
+    cr_assert_eq(arena_try(&arena, 144), (void *)(lent + 112));
+    uint8_t *more = arena_try(&arena, 16); /* there is no room for it */
+    cr_assert(more < lent || more >= lent + sizeof lent);
+    cr_assert_eq(arena.used, 112 + 144 + 16);
+    arena_reset(&arena);
+    more = arena_try(&arena, 16);
+    cr_assert(more < lent || more >= lent + sizeof lent);
+    arena_deinit(&arena);
+}
+
 Test(arena, reset_gives_the_limit_back) {
     struct arena arena;
     arena_init(&arena, 128 * 1024);

@@ -104,6 +104,7 @@ void core_init(struct core *core, struct server *server, unsigned index,
     catalog_init(&core->catalog, options);
     core->options = core->catalog.options;
     list_init(&core->connections);
+    list_init(&core->spare_requests);
     list_init(&core->ready);
     list_init(&core->held);
     list_init(&core->woken);
@@ -132,6 +133,7 @@ void core_deinit(struct core *core) {
     if (core->store) store_free(core->store);
     if (core->ring) ring_free(core->ring);
     if (core->inflater) inflater_free(core->inflater);
+    request_forget_spares(core);
     catalog_deinit(&core->catalog);
 }
 

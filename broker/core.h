@@ -39,6 +39,8 @@ struct core {
     struct inflater *inflater;
     struct list connections;
     uint32_t connection_count;
+    struct list spare_requests; /* memory of ordinary ones that have ended (request.c) */
+    int spare_request_count;
     uint32_t releasing_count;   /* requests that wait for other cores to let go of them */
     struct admission admission; /* this core's memory budget */
     size_t answer_bytes;        /* of it, held by answers that have not left */

@@ -1,6 +1,8 @@
 #include "broker/request.h"
 
+#include <assert.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "base/check.h"
 #include "base/clock.h"
@@ -18,16 +20,69 @@ enum {
     ANSWER_HERE_BYTES = 512 << 10, /* in the arena; what is longer is encoded on a worker */
 };
 
-size_t request_cost(uint32_t length) { return length + sizeof(struct request) + REQUEST_OVERHEAD; }
-
 static size_t decode_limit(const struct core *core, size_t length) {
     size_t most = core->admission.total / DECODE_SHARE;
     return DECODE_BASE + (length < most / DECODE_FACTOR ? length * DECODE_FACTOR : most);
 }
 
+/* --- memory: the request, its frame, and the beginning of its arena in one piece --- */
+
+/* Most requests are small and come all the time: the memory of some that have ended is kept. Not
+ * under a sanitizer, which would no longer see a use after the end. */
+enum {
+    ORDINARY_BYTES = 8192,
+    ARENA_BYTES = 2048, /* what most requests need */
+#ifdef __SANITIZE_ADDRESS__
+    SPARES_MAX = 0,
+#else
+    SPARES_MAX = 128,
+#endif
+};
+static_assert((int)ARENA_BYTES <= (int)REQUEST_OVERHEAD, "admission counts it");
+
+static size_t request_used(size_t length) { return sizeof(struct request) + round_up(length, 16); }
+
+static size_t request_size(size_t length) {
+    size_t size = request_used(length) + ARENA_BYTES;
+    return size < ORDINARY_BYTES ? ORDINARY_BYTES : size;
+}
+
+size_t request_cost(uint32_t length) {
+    return request_size(length) - (size_t)ARENA_BYTES + (size_t)REQUEST_OVERHEAD;
+}
+
+static struct request *request_allocate(struct core *core, size_t length) {
+    struct list *spare = list_first(&core->spare_requests);
+    if (!spare || request_size(length) > ORDINARY_BYTES) return memory_new(request_size(length));
+    list_remove(spare);
+    core->spare_request_count--;
+    return list_entry(spare, struct request, link);
+}
+
+static void request_keep(struct core *core, struct request *request) {
+    if (core->spare_request_count >= SPARES_MAX ||
+        request_size(request->frame_size) > ORDINARY_BYTES) {
+        free(request);
+        return;
+    }
+    list_remove(&request->link);
+    list_prepend(&core->spare_requests, &request->link);
+    core->spare_request_count++;
+}
+
+void request_forget_spares(struct core *core) {
+    for (struct list *node; (node = list_first(&core->spare_requests));) {
+        list_remove(node);
+        free(list_entry(node, struct request, link));
+    }
+    core->spare_request_count = 0;
+}
+
+/* --- life --- */
+
 struct request *request_new(struct connection *connection, uint32_t length,
                             struct admission_share budget) {
-    struct request *request = memory_new(sizeof *request + length);
+    struct request *request = request_allocate(connection->core, length);
     *request = (struct request){
         .connection = connection,
         .core = connection->core,
@@ -39,6 +94,8 @@ struct request *request_new(struct connection *connection, uint32_t length,
     list_init(&request->woken);
     list_init(&request->produce_order);
     arena_init(&request->arena, decode_limit(request->core, length));
+    size_t used = request_used(length);
+    arena_lend(&request->arena, (uint8_t *)request + used, request_size(length) - used);
     return request;
 }
 
@@ -60,7 +117,7 @@ void request_free(struct request *request) {
     list_remove(&request->woken);
     arena_deinit(&request->arena);
     struct admission_share budget = request->budget;
-    free(request);
+    request_keep(core, request);
     admission_give(&core->admission, budget);
     core_check_drained(core);
 }

@@ -75,6 +75,8 @@ struct request *request_new(struct connection *connection, uint32_t length,
                             struct admission_share budget);
 /* Releases what the answer refers to, and gives the memory back to admission. */
 void request_free(struct request *request);
+/* Frees the memory that a core keeps for requests to come. */
+void request_forget_spares(struct core *core);
 
 /* Reads header and body and calls the handler; ends the connection where that cannot be done. */
 void request_dispatch(struct request *request);
