@@ -125,8 +125,7 @@ Test(journal_block, a_cursor_stays_inside_a_malformed_block) {
         header.run_count = (uint32_t)random_below(&random, 5);
         struct block_cursor cursor;
         block_cursor_init(&cursor, bytes_make(exact, length), &header);
-        int result;
-        while ((result = block_next(&cursor)) == 1)
+        while (block_next(&cursor) == 1)
             cr_assert(cursor.entry.payload.at + cursor.entry.payload.len <= exact + length);
         free(exact);
         free(sample.at);

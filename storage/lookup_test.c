@@ -50,7 +50,7 @@ static struct bytes batch_at(const int64_t *timestamps, size_t count, size_t val
     cr_assert(batch_build_finish(&build, codec, &out, &error));
     batch_build_deinit(&build);
     free(value);
-    return byte_buffer_bytes(&out);
+    return bytes_make(out.at, out.len);
 }
 
 static void append_at(struct fixture *fixture, const int64_t *timestamps, size_t count,

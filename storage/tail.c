@@ -46,7 +46,7 @@ static struct chunk *tail_room(struct tail *tail, struct place place, size_t len
         if (last->used < last->capacity) return last;
     }
     uint64_t start = round_down(place.position, CHUNK_MIN);
-    check(start == place.position || tail->count == 0 || last->segment != place.segment);
+    check(start == place.position || !last || last->segment != place.segment);
     uint64_t lead = place.position - start;
     struct chunk *chunk = chunk_new(tail->pool, (struct place){place.segment, start},
                                     tail_chunk_size(last, lead + len));

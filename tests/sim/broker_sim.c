@@ -472,7 +472,6 @@ static void consumer_fetch(struct consumer_sim *consumer, const bool *wanted, in
     fetching->consumer = consumer;
     struct fetch_request_fetch_topic topics[TOPICS_MAX] = {0};
     struct fetch_request_fetch_partition parts[LOGS_MAX] = {0};
-    request->topics = topics;
     for (unsigned at = 0; at < run->topic_count; at++) {
         const struct topic_sim *topic = &run->topics[at];
         struct fetch_request_fetch_topic *out = &topics[request->topics_count];
@@ -502,7 +501,9 @@ static void consumer_fetch(struct consumer_sim *consumer, const bool *wanted, in
         return;
     }
     consumer->fetching = true;
+    request->topics = topics;
     client_send(consumer->actor.client, &fetching->call, API_FETCH, version, request);
+    request->topics = NULL;
 }
 
 static void consumer_act(struct actor *actor) {
