@@ -14,6 +14,7 @@ static void make(struct group *owner) {
     group->group = owner;
     group->epoch = group->target_epoch = FIRST_EPOCH;
     group->assign.fire = on_assign;
+    group->partition_id_seen = owner->groups->catalog->partition_id_next;
     map_init(&group->members);
     map_init(&group->instances);
     map_init(&group->patterns);
@@ -271,7 +272,10 @@ static void loaded(struct group *owner) {
     consumer_settle(group);
 }
 
-static void catalog_changed(struct group *owner) { consumer_settle(owner->state); }
+static void catalog_changed(struct group *owner) {
+    consumer_match_new_topics(owner->state);
+    consumer_settle(owner->state);
+}
 
 const struct group_kind consumer_kind = {
     .type = GROUP_CONSUMER,

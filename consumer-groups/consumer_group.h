@@ -107,7 +107,8 @@ struct consumer_group {
     struct map instances, topics, subscriptions, holdings;
     int32_t member_count, unused_patterns;
     /* --- of this life --- */
-    bool epoch_dirty; /* the epoch rose, and the record is still to be written */
+    uint32_t partition_id_seen; /* of the catalog: topics below it were matched */
+    bool epoch_dirty;           /* the epoch rose, and the record is still to be written */
     struct consumer_assignment *assignment; /* in flight, or NULL */
     struct coordinator_timer assign;        /* the next one is due */
     uint64_t assigned_at_ms;                /* the coordinator's clock */
@@ -191,8 +192,8 @@ void consumer_sweep_patterns(struct consumer_group *group);
 void consumer_remove_pattern(struct consumer_pattern *pattern);
 /* Looks at all topics of the catalog: now, or on a worker when they are many. */
 void consumer_resolve_pattern(struct consumer_pattern *pattern);
-/* A topic that is new in the catalog. True when a pattern has it now. */
-bool consumer_match_topic(struct consumer_group *group, const struct catalog_topic *topic);
+/* Looks at the topics that the catalog has got since the last time, those alone. */
+void consumer_match_new_topics(struct consumer_group *group);
 
 /* --- consumer_assign.c --- */
 

@@ -195,18 +195,29 @@ static void add_topic(struct consumer_pattern *pattern, struct bytes name) {
     free(names);
 }
 
-bool consumer_match_topic(struct consumer_group *group, const struct catalog_topic *topic) {
+static void match_topic(struct consumer_group *group, const struct catalog_topic *topic) {
     struct bytes name = bytes_of_text(topic->name);
-    bool added = false;
     for (struct map_node *node = map_first(&group->patterns); node;
          node = map_next(&group->patterns, node)) {
         struct consumer_pattern *pattern = map_entry(node, struct consumer_pattern, by_text);
         if (consumer_topics_have(&pattern->topics, name)) continue;
-        if (!topic_pattern_matches(pattern->compiled, name, topic->internal)) continue;
-        add_topic(pattern, name);
-        added = true;
+        if (topic_pattern_matches(pattern->compiled, name, topic->internal))
+            add_topic(pattern, name);
     }
-    return added;
+}
+
+/* Partition ids only rise: what has higher ones than were given out then is new. */
+void consumer_match_new_topics(struct consumer_group *group) {
+    const struct catalog *catalog = group->group->groups->catalog;
+    uint32_t seen = group->partition_id_seen;
+    group->partition_id_seen = catalog->partition_id_next;
+    if (group->patterns.count == 0 || seen == catalog->partition_id_next) return;
+    for (struct map_node *node = map_first(&catalog->topics_by_name); node;
+         node = map_next(&catalog->topics_by_name, node)) {
+        const struct catalog_topic *topic = map_entry(node, struct catalog_topic, by_name);
+        if (topic->partition_count > 0 && topic->partitions[0].id >= seen)
+            match_topic(group, topic);
+    }
 }
 
 /* --- going --- */

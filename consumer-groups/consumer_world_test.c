@@ -54,8 +54,7 @@ static void open_store(struct world *world) {
     struct error error = {0};
     cr_assert(data_directory_open(sim_disk_open(world->sim), 1, &world->directory, &error), "%s",
               error.text);
-    cr_assert(recover_open(&world->directory, &recovered, &error), "%s",
-              error.text);
+    cr_assert(recover_open(&world->directory, &recovered, &error), "%s", error.text);
     cr_assert(recover_catalog(recovered, take_catalog, NULL, &error), "%s", error.text);
     cr_assert(recover_partitions(recovered, find_life, NULL, &error), "%s", error.text);
     cr_assert(recover_finish(recovered, 1, &error), "%s", error.text);
@@ -108,6 +107,7 @@ void world_deinit(struct world *world) {
     coordinator_free(world->coordinator);
     coordinator_host_free(world->host);
     store_stop(world->store, set_flag, &stopped);
+    ring_round(world->ring, false); /* what came from outside is seen at once */
     while (!stopped) step(world);
     store_free(world->store);
     ring_free(world->ring);
@@ -147,6 +147,7 @@ static void edit_end(struct edit *edit, struct world *world) {
     change_records_deinit(&edit->records);
     arena_deinit(&edit->arena);
     groups_catalog_changed(world->coordinator);
+    ring_round(world->ring, false);
 }
 
 const struct catalog_topic *world_topic(struct world *world, const char *name, int32_t partitions) {
