@@ -1,4 +1,5 @@
 #include "base/text.h"
+#include "base/utf8.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -42,23 +43,6 @@ void text_printf(struct text *text, const char *format, ...) {
     text->len += (size_t)len;
     va_end(list);
     va_end(again);
-}
-
-/* The length of the well-formed UTF-8 character at `at` (Unicode, table 3-7), or 0: no overlong
- * forms, no surrogates, nothing above U+10FFFF. */
-static size_t utf8_length(const uint8_t *at, size_t left) {
-    uint8_t lead = at[0], low = 0x80, high = 0xbf;
-    size_t len = lead < 0x80 ? 1 : lead < 0xc2 ? 0 : lead < 0xe0 ? 2 : lead < 0xf0 ? 3 : 4;
-    if (lead > 0xf4 || len > left) return 0;
-    if (lead == 0xe0) low = 0xa0;
-    if (lead == 0xed) high = 0x9f;
-    if (lead == 0xf0) low = 0x90;
-    if (lead == 0xf4) high = 0x8f;
-    for (size_t next = 1; next < len; next++) {
-        if (at[next] < low || at[next] > high) return 0;
-        low = 0x80, high = 0xbf;
-    }
-    return len;
 }
 
 static void text_append_escape(struct text *text, uint8_t c) {

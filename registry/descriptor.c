@@ -138,7 +138,7 @@ static void enum_read(struct reader *reader, struct bytes from, struct bytes sco
         }
     }
     target->full_name = name_join(reader, scope, target->name);
-    reader->enum_count++;
+    target->number = reader->enum_count++;
 }
 
 static void oneof_read(struct reader *reader, struct bytes from, struct oneof_descriptor *oneof) {

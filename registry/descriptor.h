@@ -79,6 +79,7 @@ struct enum_descriptor {
     struct bytes *reserved_names;
     size_t value_count, reserved_count, reserved_name_count;
     const struct file_descriptor *file;
+    uint32_t number; /* consecutive in the whole set */
 };
 
 struct message_descriptor {
