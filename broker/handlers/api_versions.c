@@ -1,14 +1,20 @@
 /* ApiVersions: what is served, and the features that clients decide by (KIP-35, KIP-511, KIP-584).
  *
  * A finalized feature is a promise: share.version and transaction.version are not in the list
- * before share groups and the new transaction protocol are, and group.version not before KIP-848,
- * because clients switch to the new protocols on them. metadata.version is that of Kafka 4.0. */
+ * before share groups and the new transaction protocol are, because clients switch to the new
+ * protocols on them. group.version 1 is KIP-848. metadata.version is that of Kafka 4.0. */
 #include "protocol/api_versions.h"
 
 #include "broker/connection.h"
 #include "broker/handlers/handlers.h"
 
-enum { METADATA_VERSION_MIN = 7, METADATA_VERSION = 25, FEATURES_EPOCH = 1 };
+enum {
+    FEATURES = 2,
+    FEATURES_EPOCH = 1,
+    METADATA_VERSION_MIN = 7,
+    METADATA_VERSION = 25,
+    GROUP_VERSION = 1,
+};
 
 static bool is_name_char(uint8_t c, bool inside) {
     bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
@@ -36,18 +42,23 @@ static void add_apis(struct request *request, struct api_versions_response *resp
     }
 }
 
+static void add_feature(struct api_versions_response *response, struct bytes name, int16_t lowest,
+                        int16_t highest) {
+    response->supported_features[response->supported_features_count++] =
+        (struct api_versions_response_supported_feature_key){
+            .name = name, .min_version = lowest, .max_version = highest};
+    response->finalized_features[response->finalized_features_count++] =
+        (struct api_versions_response_finalized_feature_key){
+            .name = name, .max_version_level = highest, .min_version_level = highest};
+}
+
 static void add_features(struct request *request, struct api_versions_response *response) {
-    struct bytes name = BYTES_OF("metadata.version");
     response->supported_features =
-        arena_new(&request->arena, struct api_versions_response_supported_feature_key);
-    *response->supported_features = (struct api_versions_response_supported_feature_key){
-        .name = name, .min_version = METADATA_VERSION_MIN, .max_version = METADATA_VERSION};
-    response->supported_features_count = 1;
+        arena_array(&request->arena, struct api_versions_response_supported_feature_key, FEATURES);
     response->finalized_features =
-        arena_new(&request->arena, struct api_versions_response_finalized_feature_key);
-    *response->finalized_features = (struct api_versions_response_finalized_feature_key){
-        .name = name, .max_version_level = METADATA_VERSION, .min_version_level = METADATA_VERSION};
-    response->finalized_features_count = 1;
+        arena_array(&request->arena, struct api_versions_response_finalized_feature_key, FEATURES);
+    add_feature(response, BYTES_OF("group.version"), GROUP_VERSION, GROUP_VERSION);
+    add_feature(response, BYTES_OF("metadata.version"), METADATA_VERSION_MIN, METADATA_VERSION);
     response->finalized_features_epoch = FEATURES_EPOCH;
 }
 

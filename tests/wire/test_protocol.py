@@ -29,9 +29,10 @@ def test_finalized_features():
     with Broker(ephemeral=True) as broker, broker.connect() as client:
         answer = client.call("ApiVersions", 3, client_software_name="x",
                              client_software_version="1")
-        names = {feature["name"] for feature in answer["finalized_features"]}
-        assert "metadata.version" in names
-        assert not names & {"share.version", "transaction.version", "group.version"}
+        levels = {feature["name"]: feature["max_version_level"]
+                  for feature in answer["finalized_features"]}
+        assert "metadata.version" in levels and levels["group.version"] == 1
+        assert not set(levels) & {"share.version", "transaction.version"}
 
 
 def test_unknown_api_versions_version_is_answered_in_version_0():
