@@ -171,6 +171,21 @@ Test(contract, packed_and_unpacked_are_both_fine) {
                   "\x08\x01"),
          "A.v[0]", "a packed element is cut off at byte 12"},
         {BYTES_OF("\x0a\x00"), NULL, NULL},
+        {BYTES_OF("\x0a\x0c"
+                  "01234\xff\xff\xff\xff\xff\xff\x01"),
+         NULL, NULL},
+        {BYTES_OF("\x0a\x10"
+                  "01234\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01"
+                  "5"),
+         NULL, NULL},
+        {BYTES_OF("\x0a\x10"
+                  "01234\xff\xff\xff\xff\xff\xff\xff\xff\xff\x02"
+                  "5"),
+         "A.v[0]", "a packed element is cut off at byte 7"},
+        {BYTES_OF("\x0a\x11"
+                  "01234\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01"
+                  "5"),
+         "A.v[0]", "a packed element is cut off at byte 7"},
         {BYTES_OF("\x12\x08"
                   "01234567"),
          NULL, NULL},
