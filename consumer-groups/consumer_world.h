@@ -16,9 +16,11 @@ struct world {
     struct sim *sim;
     struct options *options;
     struct catalog catalog;
+    bool quiet;   /* changes of the catalog are not told: they happen while nobody looks */
+    bool damaged; /* the next start finds a log that it cannot read */
     /* --- of one life --- */
     struct ring *ring;
-    struct data_directory directory;
+    struct data_directory *directory;
     struct store *store;
     struct coordinator_host *host;
     struct coordinator *coordinator;
@@ -35,6 +37,9 @@ const struct catalog_topic *world_topic(struct world *world, const char *name, i
 void world_delete_topic(struct world *world, const char *name);
 void world_grow_topic(struct world *world, const char *name, int32_t partitions);
 struct consumer_group *world_group(struct world *world, const char *id);
+/* Runs inside the coordinator, where records may be added. */
+void world_do(struct world *world, void (*work)(struct groups *groups, void *context),
+              void *context);
 
 /* A heartbeat's fields, and what came of it. Begin with beat_init(). */
 struct beat {

@@ -14,6 +14,7 @@ static struct past {
     struct store *store;
     struct coordinator_host *host;
     struct coordinator *coordinator;
+    struct data_directory *directory;
 } graveyard[LIVES_MAX];
 static unsigned grave_count;
 
@@ -52,16 +53,17 @@ static void open_store(struct world *world) {
     struct partition_definition definition = log_definition();
     struct recovered *recovered = NULL;
     struct error error = {0};
-    cr_assert(data_directory_open(sim_disk_open(world->sim), 1, &world->directory, &error), "%s",
+    world->directory = new_zero(struct data_directory);
+    cr_assert(data_directory_open(sim_disk_open(world->sim), 1, world->directory, &error), "%s",
               error.text);
-    cr_assert(recover_open(&world->directory, &recovered, &error), "%s", error.text);
+    cr_assert(recover_open(world->directory, &recovered, &error), "%s", error.text);
     cr_assert(recover_catalog(recovered, take_catalog, NULL, &error), "%s", error.text);
     cr_assert(recover_partitions(recovered, find_life, NULL, &error), "%s", error.text);
     cr_assert(recover_finish(recovered, 1, &error), "%s", error.text);
-    world->store = store_new(world->ring, &world->directory, &options, 0, 1, recovered, &error);
+    world->store = store_new(world->ring, world->directory, &options, 0, 1, recovered, &error);
     cr_assert(world->store, "%s", error.text);
     recover_free(recovered);
-    cr_assert(data_directory_expect_journals(&world->directory, 1, &error));
+    cr_assert(data_directory_expect_journals(world->directory, 1, &error));
     if (!store_find_partition(world->store, LOG_ID))
         store_create_partition(world->store, &definition);
 }
@@ -78,7 +80,8 @@ static void start(struct world *world) {
         cr_assert(i < 100000, "loading does not end");
         step(world);
     }
-    cr_assert(coordinator_status(world->coordinator) == COORDINATOR_ACTIVE);
+    cr_assert(coordinator_status(world->coordinator) ==
+              (world->damaged ? COORDINATOR_DAMAGED : COORDINATOR_ACTIVE));
 }
 
 void world_init(struct world *world, uint64_t seed) {
@@ -89,7 +92,8 @@ void world_init(struct world *world, uint64_t seed) {
 
 void world_restart(struct world *world, bool power_cut) {
     cr_assert(grave_count < LIVES_MAX);
-    graveyard[grave_count++] = (struct past){world->store, world->host, world->coordinator};
+    graveyard[grave_count++] =
+        (struct past){world->store, world->host, world->coordinator, world->directory};
     if (power_cut)
         sim_power_cut(world->sim);
     else
@@ -111,7 +115,8 @@ void world_deinit(struct world *world) {
     while (!stopped) step(world);
     store_free(world->store);
     ring_free(world->ring);
-    data_directory_close(&world->directory);
+    data_directory_close(world->directory);
+    free(world->directory);
     catalog_deinit(&world->catalog);
     options_free(world->options);
     sim_free(world->sim);
@@ -146,6 +151,7 @@ static void edit_end(struct edit *edit, struct world *world) {
     byte_buffer_deinit(&batch);
     change_records_deinit(&edit->records);
     arena_deinit(&edit->arena);
+    if (world->quiet) return;
     groups_catalog_changed(world->coordinator);
     ring_round(world->ring, false);
 }
@@ -181,6 +187,35 @@ void world_grow_topic(struct world *world, const char *name, int32_t partitions)
 struct consumer_group *world_group(struct world *world, const char *id) {
     struct group *group = groups_find(coordinator_state(world->coordinator), bytes_of_text(id));
     return group ? consumer_of(group) : NULL;
+}
+
+struct world_work {
+    struct coordinator_call call;
+    void (*work)(struct groups *groups, void *context);
+    void *context;
+    bool done;
+};
+
+static void on_work(struct coordinator_call *call, void *state) {
+    struct world_work *work = container_of(call, struct world_work, call);
+    struct groups *groups = state;
+    work->work(groups, work->context);
+    coordinator_finish(call, coordinator_end(groups->coordinator));
+}
+
+static void on_work_done(struct coordinator_call *call) {
+    container_of(call, struct world_work, call)->done = true;
+}
+
+void world_do(struct world *world, void (*work)(struct groups *groups, void *context),
+              void *context) {
+    struct world_work one = {.call = {.run = on_work, .done = on_work_done, .writes = true},
+                             .work = work,
+                             .context = context};
+    coordinator_submit(world->coordinator, &one.call);
+    ring_round(world->ring, false);
+    while (!one.done) step(world);
+    cr_assert(one.call.code == ERROR_NONE);
 }
 
 /* --- heartbeats --- */
