@@ -67,6 +67,9 @@ static void *thread_run(void *argument) {
     uint64_t patience = now + DRAIN_SECONDS * NS_PER_S;
     while (!thread_is_idle(thread) && clock_monotonic_ns() < patience)
         thread_wait(thread, patience);
+    for (int at = 0; at < thread->connection_count; at++)
+        if (!thread->connections[at].fetches)
+            thread->result.unanswered += (uint64_t)thread->connections[at].flying;
     return NULL;
 }
 
@@ -102,6 +105,7 @@ static void result_merge(struct load_result *into, const struct load_result *fro
     into->requests += from->requests;
     into->records += from->records;
     into->bytes += from->bytes;
+    into->unanswered += from->unanswered;
     if (!into->errors) into->first_error = from->first_error;
     if (!into->errors) into->first_error_ns = from->first_error_ns;
     into->errors += from->errors;
@@ -190,10 +194,10 @@ static void report(const struct load_options *options, const struct load_result 
     if (options->mode == LOAD_LATENCY) print_quantiles("delivered", &result->delivered);
     printf(
         ", \"client_cpu\": %.3f, \"broker_cpu\": %.3f, \"congestion\": \"%s\", "
-        "\"errors\": %lu, \"first_error\": %d, \"first_error_s\": %.3f}\n",
+        "\"unanswered\": %lu, \"errors\": %lu, \"first_error\": %d, \"first_error_s\": %.3f}\n",
         measurement->client, measurement->broker,
-        options->congestion ? options->congestion : "default", (unsigned long)result->errors,
-        result->first_error, (double)result->first_error_ns / 1e9);
+        options->congestion ? options->congestion : "default", (unsigned long)result->unanswered,
+        (unsigned long)result->errors, result->first_error, (double)result->first_error_ns / 1e9);
     const struct histogram *shown =
         options->mode == LOAD_LATENCY ? &result->delivered : &result->answer;
     fprintf(stderr,

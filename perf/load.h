@@ -46,6 +46,7 @@ struct load_result {
     struct histogram answer;    /* request (when due) → answer */
     struct histogram delivered; /* LOAD_LATENCY: request (when due) → its record in a consumer */
     uint64_t requests, records, bytes;
+    uint64_t unanswered; /* DRAIN_SECONDS after the end */
     uint64_t errors;
     int first_error; /* Kafka's code, or -1 for a connection that ended or a peer's refusal */
     uint64_t first_error_ns;
