@@ -182,6 +182,15 @@ static struct consumer_member *make_member(struct consumer_group *group, struct 
     return member ? member : consumer_add_member(group, id);
 }
 
+/* Nothing is left of it as a consumer group: offsets alone are a classic one's. */
+static void drop_group(struct consumer_group *group) {
+    struct group *owner = group->group;
+    if (owner->offsets && owner->kind->is_gone(owner))
+        group_convert(owner, &classic_kind);
+    else
+        group_drop_if_gone(owner);
+}
+
 static bool replay_epoch(struct groups *groups, const struct coordinator_record *record,
                          struct arena *arena, struct error *error) {
     struct consumer_group_metadata_key key;
@@ -193,7 +202,7 @@ static bool replay_epoch(struct groups *groups, const struct coordinator_record 
     if (!group) return true;
     if (bytes_is_null(record->value)) {
         group->recorded = false;
-        group_drop_if_gone(group->group);
+        drop_group(group);
         return true;
     }
     if (!coordinator_record_value(record, &consumer_group_metadata_value_message, arena, &value,
@@ -253,7 +262,7 @@ static bool replay_member(struct groups *groups, const struct coordinator_record
     if (bytes_is_null(record->value)) {
         struct consumer_member *gone = consumer_find_member(group, key.member_id);
         if (gone) consumer_remove_member(gone);
-        group_drop_if_gone(group->group);
+        drop_group(group);
         return true;
     }
     if (!coordinator_record_value(record, &consumer_group_member_metadata_value_message, arena,
