@@ -24,6 +24,7 @@ enum config_source {
     CONFIG_FROM_CLUSTER_DYNAMIC = 3,
     CONFIG_FROM_BROKER_STATIC = 4,
     CONFIG_FROM_DEFAULT = 5,
+    CONFIG_FROM_GROUP = 8,
 };
 
 struct config_synonym {

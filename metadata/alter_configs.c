@@ -6,6 +6,7 @@
 #include "base/text.h"
 #include "config/option_row.h"
 #include "metadata/change.h"
+#include "metadata/group_config.h"
 #include "metadata/tally.h"
 
 #define NOTHING_WRONG ((struct change_result){0})
@@ -290,6 +291,62 @@ static struct change_result alter_broker(struct change *change, const struct con
     return result;
 }
 
+/* --- groups --- */
+
+static struct change_result group_place(struct change *change, const struct catalog_configs *set,
+                                        struct bytes name, struct place *place) {
+    int32_t at = group_config_find(name);
+    (void)set;
+    if (at < 0)
+        return change_refuse(change, ERROR_INVALID_CONFIG, "Unknown group config name: %.*s",
+                             BYTES_FORMAT(name));
+    place->name = (char *)(uintptr_t)group_config_name((enum group_config)at);
+    place->list = false;
+    return NOTHING_WRONG;
+}
+
+struct group_difference {
+    struct change *change;
+    const char *group;
+};
+
+static void record_group_config(void *context, const char *name, const char *value) {
+    struct group_difference *difference = context;
+    change_records_group_config(difference->change->records, difference->group, name, value);
+}
+
+static struct change_result check_group(struct change *change, const struct config_wish *wish) {
+    const struct catalog *catalog = change->catalog;
+    if (wish->name.len == 0 || memchr(wish->name.at, 0, wish->name.len))
+        return change_refuse(change, ERROR_INVALID_REQUEST,
+                             "Default group resources are not allowed.");
+    if (!catalog_group_configs(catalog, wish->name) &&
+        catalog->groups_by_name.count >= (uint64_t)catalog->options->groups_max)
+        return change_refuse(change, ERROR_POLICY_VIOLATION,
+                             "The broker has configs of %zu groups and may have %lld (option "
+                             "groups-max).",
+                             catalog->groups_by_name.count,
+                             (long long)catalog->options->groups_max);
+    return NOTHING_WRONG;
+}
+
+static struct change_result alter_group(struct change *change, const struct config_wish *wish) {
+    static const struct catalog_configs none;
+    const struct catalog_configs *old = catalog_group_configs(change->catalog, wish->name);
+    struct error error;
+    struct change_result result = check_group(change, wish);
+    if (result.code) return result;
+    if (!old) old = &none;
+    struct catalog_configs set = set_copy(change, wish->replace ? &none : old, wish->edit_count);
+    result = apply_edits(change, &set, wish->edits, wish->edit_count, group_place);
+    if (result.code) return result;
+    if (!group_config_validate(&set, change->catalog->options, &error))
+        return change_refuse(change, ERROR_INVALID_CONFIG, "%s", error.text);
+    struct group_difference difference = {change, arena_text(change->arena, wish->name)};
+    if (!change->validate_only) each_difference(old, &set, record_group_config, &difference);
+    return result;
+}
+
 /* --- resources --- */
 
 static struct change_result alter(struct change *change, const struct config_wish *wish) {
@@ -303,9 +360,7 @@ static struct change_result alter(struct change *change, const struct config_wis
         case CONFIG_RESOURCE_CLIENT_METRICS:
             return change_refuse(change, ERROR_INVALID_REQUEST,
                                  "This broker does not collect client metrics.");
-        case CONFIG_RESOURCE_GROUP:
-            return change_refuse(change, ERROR_INVALID_REQUEST,
-                                 "This broker has no configs of groups yet.");
+        case CONFIG_RESOURCE_GROUP: return alter_group(change, wish);
         default:
             return change_refuse(change, ERROR_INVALID_REQUEST, "Unknown resource type %d.",
                                  wish->type);

@@ -108,7 +108,7 @@ Test(alter_configs, other_resources_say_why) {
     struct config_edit edit = {BYTES_OF("x"), BYTES_OF("y"), 0};
     ASSERT_REFUSED(alter(CONFIG_RESOURCE_BROKER_LOGGER, "1", false, 1, &edit), INVALID_REQUEST);
     ASSERT_REFUSED(alter(CONFIG_RESOURCE_CLIENT_METRICS, "m", false, 1, &edit), INVALID_REQUEST);
-    ASSERT_REFUSED(alter(CONFIG_RESOURCE_GROUP, "g", false, 1, &edit), INVALID_REQUEST);
+    ASSERT_REFUSED(alter(CONFIG_RESOURCE_GROUP, "g", false, 1, &edit), INVALID_CONFIG);
     ASSERT_REFUSED(alter(3, "g", false, 1, &edit), INVALID_REQUEST);
 }
 

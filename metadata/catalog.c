@@ -9,6 +9,7 @@ void catalog_init(struct catalog *catalog, const struct options *loaded) {
     *catalog = (struct catalog){.partition_id_next = 1, .loaded = loaded};
     map_init(&catalog->topics_by_name);
     map_init(&catalog->topics_by_id);
+    map_init(&catalog->groups_by_name);
     catalog->options = options_copy(loaded);
     catalog_follow_options(catalog);
 }
@@ -29,6 +30,12 @@ void catalog_topic_free(struct catalog_topic *topic) {
     free(topic);
 }
 
+static void group_free(struct catalog_group *group) {
+    catalog_configs_deinit(&group->configs);
+    free(group->name);
+    free(group);
+}
+
 void catalog_deinit(struct catalog *catalog) {
     struct map_node *next;
     for (struct map_node *node = map_first(&catalog->topics_by_name); node; node = next) {
@@ -37,6 +44,11 @@ void catalog_deinit(struct catalog *catalog) {
     }
     map_deinit(&catalog->topics_by_name);
     map_deinit(&catalog->topics_by_id);
+    for (struct map_node *node = map_first(&catalog->groups_by_name); node; node = next) {
+        next = map_next(&catalog->groups_by_name, node);
+        group_free(map_entry(node, struct catalog_group, by_name));
+    }
+    map_deinit(&catalog->groups_by_name);
     catalog_configs_deinit(&catalog->broker_configs);
     options_free(catalog->options);
     if (catalog->staging) {
@@ -206,6 +218,52 @@ void catalog_configs_deinit(struct catalog_configs *configs) {
     *configs = (struct catalog_configs){0};
 }
 
+/* --- groups --- */
+
+static struct catalog_group *find_group(const struct catalog *catalog, struct bytes name) {
+    struct map_node *node = map_find(&catalog->groups_by_name, hash_bytes(name));
+    for (; node; node = map_find_next(node)) {
+        struct catalog_group *group = map_entry(node, struct catalog_group, by_name);
+        if (bytes_equal_text(name, group->name)) return group;
+    }
+    return NULL;
+}
+
+const struct catalog_configs *catalog_group_configs(const struct catalog *catalog,
+                                                    struct bytes name) {
+    const struct catalog_group *group = find_group(catalog, name);
+    return group ? &group->configs : NULL;
+}
+
+void catalog_set_group_config(struct catalog *catalog, const char *name, const char *config,
+                              const char *value) {
+    struct catalog_group *group = find_group(catalog, bytes_of_text(name));
+    if (!group) {
+        group = new_zero(struct catalog_group);
+        group->name = memory_copy_text(name);
+        map_insert(&catalog->groups_by_name, &group->by_name, hash_bytes(bytes_of_text(name)));
+    }
+    catalog_configs_set(&group->configs, config, value);
+    if (group->configs.count > 0) return;
+    map_remove(&catalog->groups_by_name, &group->by_name);
+    group_free(group);
+}
+
+static int compare_groups(const void *a, const void *b) {
+    return strcmp((*(struct catalog_group *const *)a)->name,
+                  (*(struct catalog_group *const *)b)->name);
+}
+
+struct catalog_group **catalog_groups_sorted(const struct catalog *catalog, size_t *count) {
+    const struct map *groups = &catalog->groups_by_name;
+    struct catalog_group **sorted = memory_zero(groups->count + 1, sizeof *sorted);
+    *count = 0;
+    for (struct map_node *node = map_first(groups); node; node = map_next(groups, node))
+        sorted[(*count)++] = map_entry(node, struct catalog_group, by_name);
+    qsort(sorted, *count, sizeof *sorted, compare_groups);
+    return sorted;
+}
+
 /* --- image --- */
 
 /* Batches of bounded size, each beginning with its part number. */
@@ -246,6 +304,19 @@ static void image_topic(struct image *image, const struct catalog_topic *topic) 
     }
 }
 
+static void image_groups(struct image *image, const struct catalog *catalog) {
+    size_t count;
+    struct catalog_group **groups = catalog_groups_sorted(catalog, &count);
+    for (size_t i = 0; i < count; i++)
+        for (int32_t k = 0; k < groups[i]->configs.count; k++) {
+            const struct catalog_config *config = groups[i]->configs.items + k;
+            image_split(image);
+            change_records_group_config(&image->records, groups[i]->name, config->name,
+                                        config->value);
+        }
+    free(groups);
+}
+
 void catalog_image(const struct catalog *catalog, int64_t now_ms, struct byte_buffer *out) {
     struct image image = {.out = out};
     struct change_records *records = &image.records;
@@ -263,6 +334,7 @@ void catalog_image(const struct catalog *catalog, int64_t now_ms, struct byte_bu
         image_topic(&image, topics[i]);
     }
     free(topics);
+    image_groups(&image, catalog);
     change_records_partition_ids(records, catalog->partition_id_next);
     change_records_producer_ids(records, catalog->producer_id_next);
     change_records_image(records, image.parts, true);

@@ -45,8 +45,16 @@ struct catalog_topic {
     struct topic_config effective; /* resolved from configs and the broker's options */
 };
 
+/* A group that has configs. */
+struct catalog_group {
+    struct map_node by_name;
+    char *name;
+    struct catalog_configs configs;
+};
+
 struct catalog {
     struct map topics_by_name, topics_by_id;
+    struct map groups_by_name;  /* struct catalog_group */
     uint32_t partition_id_next; /* ids below were given; 0 is the catalog's own log */
     int64_t producer_id_next;   /* ids below were handed out in blocks */
     struct catalog_configs broker_configs;
@@ -81,6 +89,15 @@ struct catalog_topic *catalog_find_collision(const struct catalog *catalog, stru
 /* Names that belong to the broker's own coordinators, there or not yet (KIP-4 calls them internal).
  */
 bool catalog_name_is_internal(struct bytes name);
+
+/* What was set for the group, or NULL when nothing was. */
+const struct catalog_configs *catalog_group_configs(const struct catalog *catalog,
+                                                    struct bytes group);
+/* A NULL value removes. */
+void catalog_set_group_config(struct catalog *catalog, const char *group, const char *name,
+                              const char *value);
+/* All groups that have configs, in order of name, as a heap array that the caller frees. */
+struct catalog_group **catalog_groups_sorted(const struct catalog *catalog, size_t *count);
 
 /* The value, or NULL when nobody set it. */
 const char *catalog_configs_find(const struct catalog_configs *configs, struct bytes name);

@@ -112,6 +112,13 @@ static bool apply_topic_config(struct apply *apply) {
     return true;
 }
 
+static bool apply_group_config(struct apply *apply) {
+    const Metadata__GroupConfigRecord *record = apply->record->group_config;
+    catalog_set_group_config(apply->catalog, record->group, record->name,
+                             record->remove ? NULL : record->value);
+    return true;
+}
+
 /* A value that today's bounds refuse stays recorded and has no effect: not a reason not to start.
  */
 static bool apply_broker_config(struct apply *apply) {
@@ -224,6 +231,7 @@ static bool apply_record(struct apply *apply) {
         [METADATA__CATALOG_RECORD__KIND_BROKER_CONFIG] = apply_broker_config,
         [METADATA__CATALOG_RECORD__KIND_PRODUCER_IDS] = apply_producer_ids,
         [METADATA__CATALOG_RECORD__KIND_PARTITION_IDS] = apply_partition_ids,
+        [METADATA__CATALOG_RECORD__KIND_GROUP_CONFIG] = apply_group_config,
     };
     size_t kind = (size_t)apply->record->kind_case;
     check(kind < array_count(functions) && functions[kind]);

@@ -78,6 +78,13 @@ void change_records_broker_config(struct change_records *records, const char *na
         part.name = text(name), part.value = text(value), part.remove = !value);
 }
 
+void change_records_group_config(struct change_records *records, const char *group,
+                                 const char *name, const char *value) {
+    ADD(records, GROUP_CONFIG_RECORD, GroupConfigRecord, group_config, GROUP_CONFIG,
+        part.group = text(group), part.name = text(name), part.value = text(value),
+        part.remove = !value);
+}
+
 void change_records_producer_ids(struct change_records *records, int64_t next) {
     ADD(records, PRODUCER_IDS_RECORD, ProducerIdsRecord, producer_ids, PRODUCER_IDS,
         part.next = next);

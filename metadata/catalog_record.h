@@ -36,6 +36,8 @@ void change_records_topic_config(struct change_records *records, const struct uu
                                  const char *name, const char *value);
 void change_records_broker_config(struct change_records *records, const char *name,
                                   const char *value);
+void change_records_group_config(struct change_records *records, const char *group,
+                                 const char *name, const char *value);
 void change_records_producer_ids(struct change_records *records, int64_t next);
 void change_records_partition_ids(struct change_records *records, uint32_t next);
 

@@ -13,6 +13,7 @@
 #include "broker/handlers/admin.h"
 #include "broker/handlers/admin_configs.h"
 #include "broker/handlers/handlers.h"
+#include "metadata/group_config.h"
 
 enum { RESOURCES_HERE = 50 }; /* more go to a worker */
 
@@ -35,7 +36,7 @@ struct column {
     const char *name;
 };
 
-enum sheet_kind { SHEET_TOPIC, SHEET_BROKER, SHEET_CLUSTER, SHEETS };
+enum sheet_kind { SHEET_TOPIC, SHEET_GROUP, SHEET_BROKER, SHEET_CLUSTER, SHEETS };
 
 struct inquiry {
     struct chore chore;
@@ -87,6 +88,19 @@ static const struct catalog_configs *look_broker(struct inquiry *inquiry,
     return NULL;
 }
 
+/* Also of a group that is not there: it would have these. */
+static const struct catalog_configs *look_group(struct inquiry *inquiry,
+                                                const asked_resource *resource,
+                                                described_resource *to) {
+    if (resource->resource_name.len == 0) {
+        refuse(to, ERROR_INVALID_REQUEST, "Default group resources are not allowed.");
+        return NULL;
+    }
+    const struct catalog_configs *set =
+        catalog_group_configs(&inquiry->request->core->catalog, resource->resource_name);
+    return set ? set : &nothing_set;
+}
+
 static const struct catalog_configs *look(struct inquiry *inquiry, const asked_resource *resource,
                                           described_resource *to) {
     *to = (described_resource){.error_message = BYTES_NULL,
@@ -97,27 +111,40 @@ static const struct catalog_configs *look(struct inquiry *inquiry, const asked_r
         case CONFIG_RESOURCE_BROKER: return look_broker(inquiry, resource, to);
         /* They exist and nothing is set on them. */
         case CONFIG_RESOURCE_BROKER_LOGGER:
-        case CONFIG_RESOURCE_CLIENT_METRICS:
-        case CONFIG_RESOURCE_GROUP: return NULL;
+        case CONFIG_RESOURCE_CLIENT_METRICS: return NULL;
+        case CONFIG_RESOURCE_GROUP: return look_group(inquiry, resource, to);
         default: refuse(to, ERROR_INVALID_REQUEST, "Unsupported resource type"); return NULL;
     }
 }
 
 /* --- describing: wherever the request is --- */
 
+static enum sheet_kind sheet_kind_of(const asked_resource *resource) {
+    if (resource->resource_type == CONFIG_RESOURCE_TOPIC) return SHEET_TOPIC;
+    if (resource->resource_type == CONFIG_RESOURCE_GROUP) return SHEET_GROUP;
+    return resource->resource_name.len == 0 ? SHEET_CLUSTER : SHEET_BROKER;
+}
+
+static int32_t make_rows(struct inquiry *inquiry, enum sheet_kind kind,
+                         struct described_config **rows) {
+    struct arena *arena = &inquiry->request->arena;
+    switch (kind) {
+        case SHEET_TOPIC:
+            *rows = topic_config_describe_defaults(inquiry->options, arena);
+            return (int32_t)topic_config_row_count;
+        case SHEET_GROUP:
+            *rows = group_config_describe_defaults(inquiry->options, arena);
+            return GROUP_CONFIG_COUNT;
+        default: return admin_describe_broker(inquiry->options, kind == SHEET_CLUSTER, arena, rows);
+    }
+}
+
 static struct sheet *sheet_of(struct inquiry *inquiry, const asked_resource *resource) {
     struct arena *arena = &inquiry->request->arena;
-    bool is_topic = resource->resource_type == CONFIG_RESOURCE_TOPIC;
-    bool is_cluster = resource->resource_name.len == 0;
-    struct sheet *sheet = &inquiry->sheets[is_topic     ? SHEET_TOPIC
-                                           : is_cluster ? SHEET_CLUSTER
-                                                        : SHEET_BROKER];
+    enum sheet_kind kind = sheet_kind_of(resource);
+    struct sheet *sheet = &inquiry->sheets[kind];
     if (sheet->columns) return sheet;
-    sheet->count = (int32_t)topic_config_row_count;
-    if (is_topic)
-        sheet->rows = topic_config_describe_defaults(inquiry->options, arena);
-    else
-        sheet->count = admin_describe_broker(inquiry->options, is_cluster, arena, &sheet->rows);
+    sheet->count = make_rows(inquiry, kind, &sheet->rows);
     sheet->columns = arena_array(arena, struct column, (size_t)sheet->count + 1);
     map_init(&sheet->by_name);
     for (int32_t i = 0; i < sheet->count; i++) {
@@ -229,9 +256,12 @@ static void describe(struct inquiry *inquiry, const asked_resource *resource,
         describe_plain(inquiry, sheet, to);
         return;
     }
-    const struct described_config *rows =
-        set->count ? topic_config_describe(sheet->rows, set, &inquiry->request->arena)
-                   : sheet->rows;
+    struct arena *arena = &inquiry->request->arena;
+    const struct described_config *rows = sheet->rows;
+    if (set->count && sheet == &inquiry->sheets[SHEET_GROUP])
+        rows = group_config_describe(sheet->rows, set, arena);
+    else if (set->count)
+        rows = topic_config_describe(sheet->rows, set, arena);
     to->configs_count = sheet->count;
     if (resource->configuration_keys_count < 0)
         to->configs = fill_all(inquiry, rows, sheet->count);

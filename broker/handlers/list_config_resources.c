@@ -1,5 +1,5 @@
-/* ListConfigResources (KIP-1142): every topic and this broker; there are no client metrics
- * subscriptions, and no configs of groups. */
+/* ListConfigResources (KIP-1142): every topic, every group that has configs, and this broker; there
+ * are no client metrics subscriptions. */
 #include "protocol/list_config_resources.h"
 
 #include "broker/handlers/admin.h"
@@ -43,10 +43,20 @@ static void add_topics(struct request *request, struct list_config_resources_res
     free(topics);
 }
 
+static void add_groups(struct request *request, struct list_config_resources_response *response) {
+    size_t count;
+    struct catalog_group **groups = catalog_groups_sorted(&request->core->catalog, &count);
+    for (size_t i = 0; i < count; i++)
+        add(response, arena_copy(&request->arena, bytes_of_text(groups[i]->name)),
+            CONFIG_RESOURCE_GROUP);
+    free(groups);
+}
+
 static void start(struct request *request) {
     const struct list_config_resources_request *body = request->body;
     struct list_config_resources_response *response = request_response(request);
-    size_t most = request->core->catalog.topics_by_name.count + 2;
+    const struct catalog *catalog = &request->core->catalog;
+    size_t most = catalog->topics_by_name.count + catalog->groups_by_name.count + 2;
     for (int32_t i = 0; i < body->resource_types_count; i++)
         if (request->version > 0 && !is_known(body->resource_types[i]))
             response->error_code = ERROR_UNSUPPORTED_VERSION;
@@ -54,6 +64,7 @@ static void start(struct request *request) {
         response->config_resources = arena_array(
             &request->arena, struct list_config_resources_response_config_resource, most);
         if (is_wanted(request, CONFIG_RESOURCE_TOPIC)) add_topics(request, response);
+        if (is_wanted(request, CONFIG_RESOURCE_GROUP)) add_groups(request, response);
         add_broker(request, response, CONFIG_RESOURCE_BROKER);
         add_broker(request, response, CONFIG_RESOURCE_BROKER_LOGGER);
     }

@@ -596,3 +596,35 @@ def test_the_log_of_offsets_stays_short():
                       ["error_code"] == NONE, "loading")
                 got = fetch_offsets(client, "g")["t"]
                 assert got == {i: ((rounds - 1) * 1000 + i, words, 0) for i in range(100)}
+
+
+def test_configs_of_groups():
+    group, session, heartbeat = 32, "consumer.session.timeout.ms", "consumer.heartbeat.interval.ms"
+    with Broker("--cores", "2") as broker:
+        with broker.connect() as client:
+            def alter(name, value, operation=0, resource="g"):
+                answer = client.call("IncrementalAlterConfigs", 1, resources=[
+                    {"resource_type": group, "resource_name": resource, "configs": [
+                        {"name": name, "config_operation": operation, "value": value}]}])
+                return answer["responses"][0]["error_code"]
+
+            def described(resource="g", keys=None):
+                result, = client.call("DescribeConfigs", 4, include_synonyms=True, resources=[
+                    {"resource_type": group, "resource_name": resource,
+                     "configuration_keys": keys}])["results"]
+                return {row["name"]: (row["value"], row["config_source"], len(row["synonyms"]))
+                        for row in result["configs"]}
+            assert described() == {session: ("45000", 5, 1), heartbeat: ("5000", 5, 1)}
+            assert alter(session, "50000") == NONE
+            assert alter(session, "5000") == ERRORS["INVALID_CONFIG"]
+            assert alter("retention.ms", "5000") == ERRORS["INVALID_CONFIG"]
+            assert alter(session, "50000", resource="") == ERRORS["INVALID_REQUEST"]
+        broker.restart()
+        with broker.connect() as client:
+            assert described() == {session: ("50000", 8, 2), heartbeat: ("5000", 5, 1)}
+            assert described(keys=[session]) == {session: ("50000", 8, 2)}
+            assert described("h")[session] == ("45000", 5, 1)
+            answer = client.call("ListConfigResources", 1, resource_types=[group])
+            assert [r["resource_name"] for r in answer["config_resources"]] == ["g"]
+            assert alter(session, None, operation=1) == NONE
+            assert described()[session] == ("45000", 5, 1)
