@@ -23,7 +23,7 @@ JVM = ["-Xms1G", "-Xmx1G", "-server", "-XX:+UseG1GC", "-XX:MaxGCPauseMillis=20",
        "-Djava.awt.headless=true"]
 
 # Deleted topics free their disk and their pages at once, for the next run's sake.
-PROPERTIES = ["log.segment.delete.delay.ms=1000"]
+PROPERTIES = ["log.segment.delete.delay.ms=100"]
 
 SYNCED_TARGETS = {"small": 12, "spread": 14, "wide": 20, "bulk": 2.5, "latency": 0.5}
 DEFAULT_TARGETS = {"spread": 2, "bulk": 1.2, "records": 3, "rdkafka": 3, "catch-up": 1.3,
