@@ -25,8 +25,8 @@ const struct contract_field contract_unknown_refused = {.actions = {[WIRE_VARINT
                                                                     [WIRE_GROUP] = ACTION_UNKNOWN,
                                                                     [WIRE_FIXED32] = ACTION_UNKNOWN,
                                                                     ACTIONS_ALWAYS}};
-/* "No such field here": replaced by one of the above when it is met. Recognised by its address'
- * content: all actions are ACTION_UNKNOWN, as in the refused one. */
+/* A dense table is filled with the refused one where it has no field; the walk looks at its action
+ * for a varint, and decides by its own setting. */
 
 struct field_kind {
     enum wire_type wire;
@@ -134,7 +134,7 @@ static int fields_order(const void *a, const void *b) {
 static void message_lookup(struct builder *builder, struct contract_message *message,
                            const struct table_field *fields, uint32_t count,
                            const struct contract_field *entries) {
-    uint32_t most = count ? fields[count - 1].field->number : 0, dense = 0;
+    uint32_t dense = 0;
     while (dense < count && (fields[dense].field->number <= DENSE_MAX ||
                              fields[dense].field->number <= DENSE_FACTOR * (dense + 1)))
         dense++;
@@ -147,9 +147,8 @@ static void message_lookup(struct builder *builder, struct contract_message *mes
     memset(table[0].actions, ACTION_BAD_TAG, sizeof table[0].actions);
     for (uint32_t i = 0; i < dense; i++) table[fields[i].field->number] = entries[i];
     for (uint32_t i = dense; i < count; i++) numbers[i - dense] = fields[i].field->number;
-    check(most < 1u << 29);
     message->dense = table;
-    message->sparse = entries + dense;
+    message->sparse = entries ? entries + dense : NULL;
     message->sparse_numbers = numbers;
     message->sparse_count = count - dense;
 }
