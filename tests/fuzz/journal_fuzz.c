@@ -1,11 +1,13 @@
 /* A journal block: as it is, and again with its header and CRC made right, so that what is inside
- * reaches replay. Replay into partitions either refuses or arrives at the same state twice. */
+ * reaches replay. Replay into partitions arrives at the same state twice; what it refuses leaves
+ * the partitions as they were, so that their snapshot can be written and read. */
 #include "base/check.h"
 #include "base/crc32c.h"
 #include "base/memory.h"
 #include "io/sim.h"
 #include "storage/layout.h"
 #include "storage/replay.h"
+#include "storage/snapshot.h"
 
 enum {
     PARTITIONS = 3,
@@ -64,6 +66,17 @@ static void replay_again(struct world *world, struct bytes block,
     }
 }
 
+static void check_snapshot(struct world *world) {
+    struct byte_buffer bytes = {0};
+    struct shard again = {0};
+    list_init(&again.partitions);
+    snapshot_encode(&world->shard, &bytes);
+    check(snapshot_decode(byte_buffer_bytes(&bytes), &again));
+    list_each(node, &again.partitions)
+        partition_unpin(list_entry(node, struct partition, in_shard));
+    byte_buffer_deinit(&bytes);
+}
+
 static void replay(struct bytes block, const struct journal_block *header) {
     struct world world;
     struct block_cursor cursor;
@@ -75,8 +88,9 @@ static void replay(struct bytes block, const struct journal_block *header) {
         struct partition *partition = world.partitions[cursor.entry.partition % PARTITIONS];
         fine = entry_is_small(&cursor.entry) &&
                replay_entry(partition, &cursor.entry, header->time_ms, &world.directory, &error);
-        if (fine) check_partition(partition);
+        check_partition(partition);
     }
+    check_snapshot(&world);
     if (fine) replay_again(&world, block, header);
     world_deinit(&world);
 }
