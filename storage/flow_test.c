@@ -67,6 +67,34 @@ Test(flow, a_burst_of_large_appends, .timeout = 60) {
     fixture_deinit(&fixture);
 }
 
+/* The first checkpoint after a start may take long, when many files must be made for it: appends do
+ * not wait for it while the journal may grow. */
+Test(flow, the_journal_grows_when_a_checkpoint_is_slow, .timeout = 60) {
+    struct fixture fixture;
+    fixture_init(&fixture, IO_EPOLL);
+    fixture_start(&fixture);
+    struct journal *journal = &fixture.store->journal;
+    struct fleet fleet = {0};
+    while (journal->file_count < 2 || journal->filling) {
+        launch(&fixture, &fleet, 1, 50000);
+        fixture_run_until(&fixture, &fleet.all_done);
+    }
+    while (fixture.store->checkpoint) ring_round(fixture.ring, true);
+    journal->last_cycle_ns = 0;
+    for (unsigned at = 0; at < journal->file_count; at++) /* as if they were full */
+        journal->files[at].used = journal->files[at].size;
+    for (unsigned at = 0; at < journal->file_count; at++)
+        if (journal->files[at].state == JOURNAL_FILE_FREE)
+            journal->files[at].state = JOURNAL_FILE_FULL;
+    cr_assert_not(journal_tend(journal));
+    cr_assert(journal->filling);
+    launch(&fixture, &fleet, 1, 50000);
+    fixture_run_until(&fixture, &fleet.all_done);
+    cr_assert_geq(journal->file_count, 3);
+    fixture_kill(&fixture);
+    fixture_deinit(&fixture);
+}
+
 /* Partitions that fill evenly want to write out all at once: they take turns, and all get theirs.
  */
 Test(flow, write_outs_take_turns, .timeout = 60) {

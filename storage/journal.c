@@ -136,7 +136,8 @@ static uint64_t journal_growth(const struct journal *journal) {
     uint64_t size = journal->bytes < FILE_BYTES_SECOND ? FILE_BYTES_SECOND : FILE_BYTES;
     uint64_t left = round_down(journal->bytes_max - journal->bytes, JOURNAL_FILE_MIN);
     bool busy = now - journal->last_cycle_ns < CYCLE_NS_MIN;
-    if (journal->file_count > 1 && !busy) return 0;
+    bool short_of_room = journal_room(journal) < journal->bytes / 4; /* a checkpoint is slow */
+    if (journal->file_count > 1 && !busy && !short_of_room) return 0;
     return size < left ? size : left;
 }
 
