@@ -14,7 +14,9 @@ void announce_json(const struct server *server, struct text *out) {
         if (i > 0) text_printf(out, ", ");
         text_append_json(out, bytes_of_text(server->listeners.items[i].bound));
     }
-    text_printf(out, "], \"version\": \"%s\", \"pid\": %d}\n", MILLRACE_VERSION, (int)getpid());
+    text_printf(out, "]");
+    if (server->admin) text_printf(out, ", \"admin\": \"http://%s\"", admin_bound(server->admin));
+    text_printf(out, ", \"version\": \"%s\", \"pid\": %d}\n", MILLRACE_VERSION, (int)getpid());
 }
 
 static bool write_all(int fd, struct bytes bytes) {

@@ -5,7 +5,8 @@
 
 #include "broker/server.h"
 
-/* {"kafka": ["127.0.0.1:41234"], "version": "0.1.0", "pid": 4711} and a newline. */
+/* {"kafka": ["127.0.0.1:41234"], "admin": "http://127.0.0.1:9644", "version": "0.1.0", "pid": 4711}
+ * and a newline. */
 void announce_json(const struct server *server, struct text *out);
 /* False and `error` when the one who waits cannot be told. */
 bool announce_ready(const struct server *server, struct error *error);

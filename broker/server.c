@@ -84,7 +84,8 @@ bool server_begin_core(struct server *server, unsigned index, struct error *erro
     struct core *core = &server->cores[index];
     catalog_service_start(server->catalog_service, core);
     group_service_start(core->groups);
-    return index > 0 || listeners_open(&server->listeners, server, core, error);
+    return index > 0 || (listeners_open(&server->listeners, server, core, error) &&
+                         admin_open(server, &server->admin, error));
 }
 
 /* --- the end --- */
@@ -150,12 +151,16 @@ static void core_drain(struct mail *mail) {
 }
 
 /* Behind the tickets that are on their way to the cores. */
-static void server_listeners_stopped(struct server *server) {
+static void server_admin_stopped(struct server *server) {
     server->undrained = server->core_count;
     for (unsigned i = 0; i < server->core_count; i++) {
         server->cores[i].drain.deliver = core_drain;
         ring_post(server->cores[i].ring, &server->cores[i].drain);
     }
+}
+
+static void server_listeners_stopped(struct server *server) {
+    admin_stop(server->admin, server, server_admin_stopped);
 }
 
 static void server_drain_here(struct mail *mail) {
@@ -184,6 +189,7 @@ void server_close_core(struct server *server, unsigned index) {
 void server_close(struct server *server) {
     if (server->catalog_service) catalog_service_free(server->catalog_service);
     listeners_deinit(&server->listeners);
+    admin_free(server->admin);
     for (unsigned i = 0; i < server->core_count; i++)
         if (server->cores[i].server) server_close_core(server, i); /* never ran */
     if (server->recovered) recover_free(server->recovered);

@@ -18,6 +18,7 @@
 #include <stdatomic.h>
 
 #include "base/uuid.h"
+#include "broker/admin.h"
 #include "broker/core.h"
 #include "broker/listener.h"
 #include "storage/recover.h"
@@ -44,6 +45,7 @@ struct server {
 
     /* ---- of the first core ---- */
     struct listeners listeners;
+    struct admin *admin; /* NULL: none */
     struct mail drain;
     unsigned undrained;
     atomic_bool forced; /* something was left in flight: nothing may be freed */

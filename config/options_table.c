@@ -63,7 +63,8 @@ const struct option_row option_rows[] = {
     {"ready-fd", OPTION_INT, OPTION_GROUP_RUNNING, FIELD(ready_fd), .value = "-1",
      BETWEEN(-1, 1 << 20), .not_in_file = true,
      .doc = "File descriptor that gets one line of JSON as soon as the broker serves: "
-            "{\"kafka\": [\"127.0.0.1:41234\"], \"version\": ..., \"pid\": ...}. It is closed "
+            "{\"kafka\": [\"127.0.0.1:41234\"], \"admin\": \"http://127.0.0.1:9644\", "
+            "\"version\": ..., \"pid\": ...}. It is closed "
             "afterwards. -1: none."},
     {"ready-file", OPTION_PATH, OPTION_GROUP_RUNNING, FIELD(ready_file), .value = "",
      .doc = "File that appears, complete, with the same line as soon as the broker serves."},
@@ -82,6 +83,12 @@ const struct option_row option_rows[] = {
      .doc = "Address that clients are told to connect to, [NAME=]HOST[:PORT] for the listener of "
             "that name, for port mappings and proxies. Where it is not set clients are told the "
             "address that they connected to, which is right on a plain network."},
+    {"admin-listen", OPTION_ENDPOINTS, OPTION_GROUP_LISTENING, FIELD(admin_listen),
+     .value = "127.0.0.1:9644",
+     .doc =
+         "Address for /health, /ready and /metrics (Prometheus) over HTTP; empty for none. Where "
+         "another process has the default address, a free port is taken: the ready line and "
+         "the log say which."},
     {"connections-max", OPTION_INT, OPTION_GROUP_LISTENING, FIELD(connections_max), .value = "0",
      BETWEEN(0, INT32_MAX), .reloadable = true, KAFKA("max.connections", CONFIG_INT),
      .doc = "Connections at the same time. 0 takes four fifths of the limit on open files."},

@@ -1,0 +1,118 @@
+#include "broker/metrics.h"
+
+#include <dirent.h>
+#include <stdio.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "broker/server.h"
+
+void metrics_read(struct core *core, struct core_metrics *metrics) {
+    *metrics = (struct core_metrics){.connections = core->connection_count,
+                                     .answer_bytes = core->answer_bytes};
+    for (size_t i = 0; i < ADMIT_CLASSES; i++) metrics->request_bytes += core->admission.used[i];
+    store_usage(core->store, &metrics->store);
+}
+
+/* --- one line per core --- */
+
+struct core_row {
+    const char *name, *type, *help;
+    size_t offset; /* of an uint64_t in struct core_metrics */
+};
+#define CORE_ROW(name, type, field, help) \
+    { name, type, help, offsetof(struct core_metrics, field) }
+
+static const struct core_row core_rows[] = {
+    CORE_ROW("millrace_connections", "gauge", connections, "Connections of Kafka clients."),
+    CORE_ROW("millrace_request_memory_bytes", "gauge", request_bytes,
+             "Memory that requests and their answers hold."),
+    CORE_ROW("millrace_answer_memory_bytes", "gauge", answer_bytes,
+             "Memory of answers that have not left."),
+    CORE_ROW("millrace_tail_bytes", "gauge", store.tail_bytes,
+             "Memory of the newest records of all partitions."),
+    CORE_ROW("millrace_cached_bytes", "gauge", store.cached_bytes,
+             "Memory of records that are settled and kept for readers."),
+    CORE_ROW("millrace_journal_bytes", "gauge", store.journal_bytes, "Size of the journal files."),
+    CORE_ROW("millrace_segment_bytes", "gauge", store.segment_bytes, "Records in segment files."),
+    CORE_ROW("millrace_commits_total", "counter", store.commits,
+             "Group commits that were written to the journal."),
+    CORE_ROW("millrace_commit_bytes_total", "counter", store.commit_bytes,
+             "Bytes of group commits."),
+    CORE_ROW("millrace_checkpoints_total", "counter", store.checkpoints,
+             "Checkpoints that let journal files be used again."),
+};
+
+static void row_head(struct text *text, const char *name, const char *type, const char *help) {
+    text_printf(text, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, type);
+}
+
+static void core_rows_print(const struct core_metrics *cores, unsigned count, struct text *text) {
+    for (size_t i = 0; i < array_count(core_rows); i++) {
+        const struct core_row *row = &core_rows[i];
+        row_head(text, row->name, row->type, row->help);
+        for (unsigned core = 0; core < count; core++) {
+            uint64_t value;
+            memcpy(&value, (const char *)&cores[core] + row->offset, sizeof value);
+            text_printf(text, "%s{core=\"%u\"} %llu\n", row->name, core, (unsigned long long)value);
+        }
+    }
+}
+
+/* --- once --- */
+
+static void number_print(struct text *text, const char *name, const char *type, const char *help,
+                         double value) {
+    row_head(text, name, type, help);
+    text_printf(text, "%s %.17g\n", name, value);
+}
+
+static double resident_bytes(void) {
+    unsigned long pages = 0;
+    FILE *file = fopen("/proc/self/statm", "re");
+    if (!file) return 0;
+    if (fscanf(file, "%*u %lu", &pages) != 1) pages = 0;
+    fclose(file);
+    return (double)pages * (double)sysconf(_SC_PAGESIZE);
+}
+
+static double open_files(void) {
+    DIR *folder = opendir("/proc/self/fd");
+    double count = 0;
+    if (!folder) return 0;
+    while (readdir(folder)) count++;
+    closedir(folder);
+    return count - 3; /* ".", ".." and the folder's own */
+}
+
+static double seconds_of(struct timeval time) {
+    return (double)time.tv_sec + (double)time.tv_usec / 1e6;
+}
+
+static void process_print(struct text *text) {
+    struct rusage usage = {0};
+    getrusage(RUSAGE_SELF, &usage);
+    number_print(text, "process_cpu_seconds_total", "counter", "Processor time of the process.",
+                 seconds_of(usage.ru_utime) + seconds_of(usage.ru_stime));
+    number_print(text, "process_resident_memory_bytes", "gauge", "Memory of the process.",
+                 resident_bytes());
+    number_print(text, "process_open_fds", "gauge", "Open files and sockets.", open_files());
+}
+
+void metrics_print(const struct server *server, const struct core_metrics *cores,
+                   struct text *text) {
+    const struct catalog *catalog = &server->cores[0].catalog;
+    row_head(text, "millrace_build_info", "gauge", "Always 1; the labels say what runs.");
+    text_printf(text, "millrace_build_info{version=\"%s\",io=\"%s\"} 1\n", MILLRACE_VERSION,
+                io_backend_name(ring_backend(server->cores[0].ring)));
+    number_print(text, "millrace_topics", "gauge", "Topics.",
+                 (double)catalog->topics_by_name.count);
+    number_print(text, "millrace_partitions", "gauge", "Partitions of all topics.",
+                 (double)catalog->partition_count);
+    number_print(text, "millrace_connections_refused_total", "counter",
+                 "Connections refused by a cap.", (double)server->listeners.refused);
+    number_print(text, "millrace_memory_budget_bytes", "gauge", "The whole memory budget.",
+                 (double)server->memory_bytes);
+    core_rows_print(cores, server->core_count, text);
+    process_print(text);
+}
