@@ -359,6 +359,7 @@ void partition_advance(struct partition *partition, int64_t high_watermark, stru
         append->done(append);
     }
     partition_wake(partition);
+    partition_drop_segments(partition);
     settle_consider(partition);
 }
 
@@ -457,11 +458,13 @@ void partition_trimmed(struct partition *partition, int64_t log_start) {
     if (partition->store) partition_wake(partition);
 }
 
-/* A segment may go when its last record is below the log start and nothing of it is still on its
- * way into the file. The active one goes too once it is wholly below: the next append rolls. */
+/* A segment may go when its last record is below the log start, nothing of it is still on its way
+ * into the file, and a later one is on record: until a batch there is durable, a crash makes the
+ * log go on in this one. The active one goes too once it is wholly below: the next append rolls. */
 static bool segment_is_past(const struct partition *partition, const struct segment *segment) {
     if (segment->next_offset > partition->log_start) return false;
-    return partition->durable.segment > segment->number &&
+    return place_compare(partition->durable, (struct place){segment->number + 1, SEGMENT_START}) >
+               0 &&
            partition->settled.segment > segment->number;
 }
 

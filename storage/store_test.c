@@ -237,6 +237,36 @@ static void lookups(enum io_backend backend) {
 }
 Test(store, offsets_by_time_are_exact) { on_both(lookups); }
 
+/* A segment that the log start has left behind stays until a batch in the next one is durable: the
+ * roll alone is not on record, and after a crash the log goes on in the old segment. */
+Test(store, a_segment_goes_when_the_next_one_is_durable) {
+    struct fixture fixture;
+    fixture_init(&fixture, IO_EPOLL);
+    fixture.rules.segment_bytes = 100000;
+    fixture_start(&fixture);
+    for (int at = 0; at < 4; at++) append_one(&fixture, 1, 1, 20000);
+    cr_assert_eq(trim_to(&fixture, 1, 4), ERROR_NONE);
+    struct partition *partition = fixture_partition(&fixture, 1);
+    partition_roll(partition, 1, 4, 1000);
+    while (partition->settled.segment == 0) {
+        settle_force(partition);
+        ring_round(fixture.ring, true);
+    }
+    cr_assert_eq(partition->segments[0].number, 0);
+    fixture_kill(&fixture);
+    fixture_start(&fixture);
+    for (int at = 4; at < 6; at++) cr_assert_eq(append_one(&fixture, 1, 1, 20000), at);
+    partition = fixture_partition(&fixture, 1);
+    while (partition->segments[0].number == 0) {
+        settle_force(partition);
+        ring_round(fixture.ring, fixture.store->flows > 0);
+    }
+    uint64_t bytes = 0;
+    cr_assert_eq(fixture_read_all(&fixture, 1, 4, &bytes), 6);
+    fixture_stop(&fixture);
+    fixture_deinit(&fixture);
+}
+
 /* The index is as sparse as the topic's rules say: appended, after a restart, and rebuilt. */
 Test(store, the_index_interval_is_the_topics) {
     struct fixture fixture;
