@@ -3,7 +3,8 @@
 #include "base/check.h"
 
 void admission_init(struct admission *admission, size_t total) {
-    *admission = (struct admission){.total = total - total / 8, .held = total / 8};
+    *admission = (struct admission){.held = total / 8, .kept = total / 16};
+    admission->total = total - admission->held - admission->kept;
     for (int party = 0; party < ADMISSION_PARTIES; party++)
         for (int class = 0; class < ADMIT_CLASSES; class ++)
             list_init(&admission->parties[party].waiting[class]);
@@ -15,6 +16,7 @@ size_t admission_limit(const struct admission *admission, enum admission_class c
     switch (class) {
         case ADMIT_BULK: return admission->total / 4 * 3;
         case ADMIT_HELD: return admission->held;
+        case ADMIT_KEPT: return admission->kept;
         default: return admission->total;
     }
 }
@@ -32,9 +34,13 @@ static size_t admission_used(const struct admission *admission) {
 
 static size_t room(size_t limit, size_t used) { return used < limit ? limit - used : 0; }
 
+static bool is_of_requests(enum admission_class class) {
+    return class == ADMIT_BULK || class == ADMIT_OTHER;
+}
+
 static size_t admission_free(const struct admission *admission, enum admission_class class) {
     size_t own = room(admission_limit(admission, class), admission->used[class]);
-    if (class == ADMIT_HELD) return own;
+    if (!is_of_requests(class)) return own;
     size_t all = room(admission->total, admission_used(admission));
     return own < all ? own : all;
 }
@@ -85,7 +91,7 @@ bool admission_take(struct admission *admission, struct admission_share share) {
 }
 
 void admission_queue(struct admission *admission, struct admission_wait *wait) {
-    check(!list_is_linked(&wait->link) && wait->share.class != ADMIT_HELD);
+    check(!list_is_linked(&wait->link) && is_of_requests(wait->share.class));
     check(wait->share.bytes <= admission_limit(admission, wait->share.class));
     list_append(&party_of(admission, wait->share)->waiting[wait->share.class], &wait->link);
     admission->waiting++;

@@ -2,15 +2,17 @@
  * request will need besides, is granted; until then its socket is not read. So an admitted request
  * can always finish, and peers cannot make the broker grow.
  *
- * Three classes: bulk, which is Produce and every large frame; everything else; and bytes that were
- * received and wait, which have an eighth of their own. Of the rest bulk may take three quarters;
- * the last quarter is a reserve for the others, so that metadata, fetches and control traffic never
- * wait for produce.
+ * Two classes of requests share most of it: bulk, which is Produce and every large frame, and
+ * everything else. Bulk may take three quarters; the last quarter is a reserve for the others, so
+ * that metadata, fetches and control traffic never wait for produce. What connections have beside
+ * requests is taken at once or not at all, from parts of its own: bytes that were received and wait
+ * (held), and fetch sessions (kept).
  *
- *   0                              21/32         7/8        total
- *   ├──────────── bulk ──────────────┤            │           │
- *   ├────────────────── other ────────────────────┤           │
- *                                                 ├── held ───┤
+ *   0                       39/64     13/16        15/16     total
+ *   ├────────── bulk ─────────┤         │            │         │
+ *   ├──────────────── other ────────────┤            │         │
+ *                                       ├─── held ───┤         │
+ *                                                    ├─ kept ──┤
  *
  * Between peers. Every peer belongs to a party, by its address. A party that holds something may
  * not come to hold more than three quarters of a class, and where several parties wait, memory goes
@@ -26,7 +28,7 @@
 
 #include "base/list.h"
 
-enum admission_class { ADMIT_BULK, ADMIT_OTHER, ADMIT_HELD, ADMIT_CLASSES };
+enum admission_class { ADMIT_BULK, ADMIT_OTHER, ADMIT_HELD, ADMIT_KEPT, ADMIT_CLASSES };
 
 /* Addresses share parties by their hash: few enough to look at all of them for each grant. */
 enum { ADMISSION_PARTIES = 64 };
@@ -38,7 +40,7 @@ struct admission_party {
 
 struct admission {
     size_t total; /* of bulk and other */
-    size_t held;  /* of held */
+    size_t held, kept;
     size_t used[ADMIT_CLASSES];
     uint32_t waiting; /* in all lines */
     struct admission_party parties[ADMISSION_PARTIES];
@@ -66,7 +68,7 @@ uint8_t admission_party_of(uint64_t hash);
 size_t admission_limit(const struct admission *admission, enum admission_class class);
 /* True: granted. False: others come first or there is not enough; see admission_queue(). */
 bool admission_take(struct admission *admission, struct admission_share share);
-/* Waits in line; not for ADMIT_HELD. The bytes must be within admission_limit(). */
+/* Waits in line; requests only. The bytes must be within admission_limit(). */
 void admission_queue(struct admission *admission, struct admission_wait *wait);
 /* Harmless when it is not waiting. */
 void admission_cancel(struct admission *admission, struct admission_wait *wait);

@@ -3,7 +3,8 @@
 #include "broker/admission.h"
 
 /* What each class can have, and what a party of several may. */
-enum { ALL = 3200, HELD = 400, OTHER = 2800, BULK = 2100, BULK_SHARE = 1575, HELD_SHARE = 300 };
+enum { ALL = 3200, HELD = 400, KEPT = 200, OTHER = 2600, BULK = 1950, BULK_SHARE = 1461 };
+enum { HELD_SHARE = 300, OTHER_SHARE = 1950 };
 enum { ME, YOU, THEM };
 
 struct waiter_in_line {
@@ -79,7 +80,7 @@ Test(admission, waits_in_line) {
     cr_assert_eq(first.order, 1);
     cr_assert_eq(second.order, 0);
     queue(&admission, &third, bulk(ME, BULK));
-    admission_give(&admission, bulk(ME, 1575));
+    admission_give(&admission, bulk(ME, BULK_SHARE));
     cr_assert_eq(second.order, 2);
     cr_assert_eq(third.order, 0);
     admission_give(&admission, bulk(ME, 10));
@@ -126,8 +127,8 @@ Test(admission, what_an_admitted_request_needs_is_never_refused) {
     admission_give(&admission, other(ME, 7730));
     cr_assert_not(admission_is_overdrawn(&admission));
     cr_assert_eq(admission_take_some(&admission, other(ME, 100), 30), 100);
-    cr_assert_eq(admission_take_some(&admission, other(ME, 1000), 30), 350, "half of its share");
-    cr_assert_eq(admission_take_some(&admission, other(YOU, 1000), 30), 525, "half of the rest");
+    cr_assert_eq(admission_take_some(&admission, other(ME, 1000), 30), 275, "half of its share");
+    cr_assert_eq(admission_take_some(&admission, other(YOU, 1000), 30), 462, "half of the rest");
 }
 
 Test(admission, a_party_leaves_some_for_the_others) {
@@ -147,15 +148,15 @@ Test(admission, memory_goes_to_the_party_that_holds_least) {
     struct admission admission;
     struct waiter_in_line mine[3], yours, theirs;
     start(&admission);
-    cr_assert(admission_take(&admission, bulk(ME, 1000)));
-    cr_assert(admission_take(&admission, bulk(YOU, 1000)));
+    cr_assert(admission_take(&admission, bulk(ME, 900)));
+    cr_assert(admission_take(&admission, bulk(YOU, 900)));
     for (int i = 0; i < 3; i++) queue(&admission, &mine[i], bulk(ME, 200));
     queue(&admission, &yours, bulk(YOU, 200));
     queue(&admission, &theirs, bulk(THEM, 400));
-    admission_give(&admission, bulk(YOU, 250));
+    admission_give(&admission, bulk(YOU, 150));
     cr_assert_eq(theirs.order, 0);
     cr_assert_eq(yours.order + mine[0].order, 0, "those who hold nothing come first");
-    admission_give(&admission, bulk(YOU, 150));
+    admission_give(&admission, bulk(YOU, 200));
     cr_assert_eq(theirs.order, 1);
     admission_give(&admission, bulk(ME, 300));
     cr_assert_eq(yours.order, 2);
@@ -169,7 +170,7 @@ Test(admission, a_large_one_is_not_overtaken_for_ever) {
     start(&admission);
     cr_assert(admission_take(&admission, bulk(ME, 500)));
     cr_assert(admission_take(&admission, bulk(YOU, 1000)));
-    queue(&admission, &large, bulk(ME, 1000));
+    queue(&admission, &large, bulk(ME, 900));
     queue(&admission, &small, bulk(YOU, 100));
     admission_give(&admission, bulk(ME, 200));
     cr_assert_eq(large.order + small.order, 0, "it is my turn, and too early");
@@ -190,4 +191,18 @@ Test(admission, held_bytes_have_their_own) {
     cr_assert_not(admission_is_overdrawn(&admission));
     admission_give(&admission, held(ME, HELD_SHARE));
     cr_assert_eq(admission.used[ADMIT_HELD], HELD - HELD_SHARE);
+}
+
+Test(admission, kept_bytes_have_their_own) {
+    struct admission admission;
+    start(&admission);
+    cr_assert(admission_take(&admission, bulk(ME, BULK)));
+    cr_assert(admission_take(&admission, other(YOU, OTHER - BULK)));
+    struct admission_share kept = {ADMIT_KEPT, ME, KEPT};
+    cr_assert_eq(admission_limit(&admission, ADMIT_KEPT), KEPT);
+    cr_assert(admission_take(&admission, kept));
+    cr_assert_not(admission_take(&admission, (struct admission_share){ADMIT_KEPT, YOU, 1}));
+    cr_assert_not(admission_is_overdrawn(&admission));
+    admission_give(&admission, kept);
+    cr_assert_eq(admission.used[ADMIT_KEPT], 0);
 }

@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "base/say.h"
 #include "broker/core.h"
+#include "broker/fetch_session.h"
 #include "broker/request.h"
 #include "broker/server.h"
 
@@ -460,6 +461,7 @@ static void connection_free(struct connection *connection) {
     list_remove(&connection->touched);
     timer_cancel(core->ring, &connection->timer);
     check(connection->held.len == 0);
+    fetch_session_free(connection->fetch_session);
     ring_close(core->ring, connection->fd);
     ticket_return(connection->ticket);
     core->connection_count--;

@@ -34,6 +34,7 @@
 #include "protocol/frame.h"
 
 struct core;
+struct fetch_session;
 struct request;
 
 enum connection_state { CONNECTION_OPEN, CONNECTION_DRAINING, CONNECTION_CLOSING };
@@ -76,6 +77,8 @@ struct connection {
     uint32_t request_count;
     uint32_t in_flight, in_flight_other; /* begun and not answered; those that are not Produce */
     size_t unsent_bytes;                 /* memory of those that are answered */
+
+    struct fetch_session *fetch_session; /* or NULL */
 
     /* Sending */
     struct io_op send;

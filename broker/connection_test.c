@@ -80,7 +80,7 @@ Test(connection, what_waits_for_memory_is_counted) {
     enum { MEMORY = 8 << 20, HUGE = 2 << 20 };
     struct fixture fixture;
     fixture_init(&fixture, 2);
-    fixture_start(&fixture, 1, MEMORY); /* half of it for requests, of that 21/32 for bulk */
+    fixture_start(&fixture, 1, MEMORY); /* half of it for requests, of that 39/64 for bulk */
     int clients[3];
     uint8_t zeros[FRAME_PROOF_BYTES] = {0};
     for (int i = 0; i < 3; i++) {

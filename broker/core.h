@@ -47,6 +47,7 @@ struct core {
     struct timer pace;          /* armed while frames wait for memory */
     struct list chores;         /* that wait (broker/chore.h) */
     bool chore_runs;
+    uint64_t fetch_sessions; /* that were ever opened */
     /* Producer ids of the block that this core holds: [next, end). */
     int64_t producer_id_next, producer_id_end;
 

@@ -11,15 +11,19 @@
  *            pinned slices of whole batches
  *   release  when the answer was sent, the slices go back to their owners
  *
- * The first partition that has something returns at least one batch, whatever the limits. Sessions
- * are not kept: every answer says session 0, which clients take as "send it all each time"
- * (KIP-227). Aborted transactions and preferred replicas do not exist here. */
+ * The first partition that has something returns at least one batch, whatever the limits. In a
+ * session (broker/fetch_session.h) the request stands for all that the session has, and the answer
+ * leaves out what has not changed. Aborted transactions and preferred replicas do not exist here.
+ */
 #include "protocol/fetch.h"
 
 #include "base/check.h"
 #include "base/clock.h"
+#include "base/say.h"
+#include "broker/connection.h"
 #include "broker/core.h"
 #include "broker/errand.h"
+#include "broker/fetch_session.h"
 #include "broker/handlers/handlers.h"
 #include "broker/server.h"
 #include "storage/partition.h"
@@ -81,6 +85,8 @@ struct fetch {
     bool is_stale;           /* a waiter has fired since its leg looked */
     bool is_over;            /* the deadline has passed, or nobody waits */
     enum error_code missing; /* for partitions that are gone */
+    /* Behind each of the parts; NULL outside a session, and in the request that opens one. */
+    struct session_partition **kept;
 };
 
 /* --- legs: on their cores --- */
@@ -380,14 +386,76 @@ static bool fetch_release(struct request *request) {
     return --fetch->away == 0;
 }
 
+/* Those that got records come last in the next answer. */
+static void session_serve(struct fetch *fetch) {
+    struct fetch_session *session = fetch->request->connection->fetch_session;
+    for (int32_t i = 0; i < fetch->part_count; i++)
+        if (fetch->parts[i].out->records.total > 0)
+            session_partition_served(session, fetch->kept[i]);
+}
+
+/* Leaves in the answer what the client has to see. */
+static void session_answer(struct fetch *fetch) {
+    struct fetch_response *response = fetch->response;
+    struct session_partition **kept = fetch->kept;
+    int32_t topics = 0;
+    session_serve(fetch);
+    response->session_id = fetch->request->connection->fetch_session->id;
+    for (int32_t i = 0; i < response->responses_count; i++) {
+        struct fetch_response_fetchable_topic_response topic = response->responses[i];
+        int32_t partitions = 0;
+        for (int32_t k = 0; k < topic.partitions_count; k++)
+            if (session_partition_changed(*kept++, &topic.partitions[k]))
+                topic.partitions[partitions++] = topic.partitions[k];
+        topic.partitions_count = partitions;
+        if (partitions > 0) response->responses[topics++] = topic;
+    }
+    response->responses_count = topics;
+}
+
+/* What the client sees in full is what the session begins with. */
+static void session_remember(struct fetch *fetch, const struct fetch_session *session) {
+    const struct fetch_request *body = fetch->request->body;
+    const struct fetch_part *part = fetch->parts;
+    for (int32_t i = 0; i < body->topics_count; i++)
+        for (int32_t k = 0; k < body->topics[i].partitions_count; k++, part++)
+            session_partition_changed(
+                fetch_session_find(session, &body->topics[i], part->wanted->partition), part->out);
+}
+
+static void session_open(struct fetch *fetch) {
+    struct request *request = fetch->request;
+    struct connection *connection = request->connection;
+    struct core *core = request->core;
+    connection->fetch_session =
+        fetch_session_new(&core->admission, connection->ticket->party, ++core->fetch_sessions,
+                          request->body, request->version >= TOPIC_ID_VERSION);
+    if (!connection->fetch_session) return;
+    session_remember(fetch, connection->fetch_session);
+    fetch->response->session_id = connection->fetch_session->id;
+    say_debug("a fetch session of %s has %d partitions", connection->ticket->peer,
+              connection->fetch_session->partition_count);
+}
+
+static bool opens_session(const struct request *request) {
+    const struct fetch_request *body = request->body;
+    return request->version >= FETCH_SESSION_VERSION && body->session_epoch == FETCH_SESSION_OPEN &&
+           body->topics_count > 0;
+}
+
 static void fetch_answer(struct fetch *fetch) {
     struct request *request = fetch->request;
     request->release = fetch_release;
     for (int32_t i = 0; i < fetch->part_count; i++) part_fill(fetch, &fetch->parts[i]);
-    if (request_is_dead(request))
+    if (request_is_dead(request)) {
         request_answer_silently(request, true);
-    else
-        request_answer(request, fetch->response);
+        return;
+    }
+    if (fetch->kept)
+        session_answer(fetch);
+    else if (opens_session(request))
+        session_open(fetch);
+    request_answer(request, fetch->response);
 }
 
 /* --- the beginning --- */
@@ -483,22 +551,65 @@ static bool is_follower(const struct request *request) {
     return (request->version < 15 ? body->replica_id : body->replica_state.replica_id) >= 0;
 }
 
+static void session_close(struct connection *connection) {
+    fetch_session_free(connection->fetch_session);
+    connection->fetch_session = NULL;
+}
+
+/* The request goes on with a session: from here on it names all that the session has. */
+static enum error_code session_go_on(struct request *request, struct session_partition ***kept) {
+    struct connection *connection = request->connection;
+    struct fetch_session *session = connection->fetch_session;
+    struct fetch_request *body = request->body;
+    enum error_code code = fetch_session_check(session, body, request->version >= TOPIC_ID_VERSION);
+    if (code != ERROR_NONE) return code;
+    if (!fetch_session_go_on(session, body)) {
+        session_close(connection); /* the client asks for all again, and gets no session */
+        return ERROR_FETCH_SESSION_ID_NOT_FOUND;
+    }
+    if (session->partition_count == 0) { /* all forgotten: that was the last of it */
+        session_close(connection);
+        body->topics_count = 0;
+        return ERROR_NONE;
+    }
+    body->topics = fetch_session_topics(session, &request->arena, kept);
+    body->topics_count = session->topic_count;
+    return ERROR_NONE;
+}
+
+/* A request for a new session, or one that names its session but none of its epochs, ends it. */
+static enum error_code take_session(struct request *request, struct session_partition ***kept) {
+    const struct fetch_request *body = request->body;
+    const struct fetch_session *session = request->connection->fetch_session;
+    *kept = NULL;
+    if (request->version < FETCH_SESSION_VERSION) return ERROR_NONE;
+    if (body->session_epoch != FETCH_SESSION_OPEN && body->session_epoch != FETCH_SESSION_NONE)
+        return session_go_on(request, kept);
+    if (body->session_epoch == FETCH_SESSION_OPEN || (session && session->id == body->session_id))
+        session_close(request->connection);
+    return ERROR_NONE;
+}
+
 static void start(struct request *request) {
     const struct fetch_request *body = request->body;
+    struct session_partition **kept;
     if (is_follower(request)) {
         request_fail(request, ERROR_INVALID_REQUEST, "there are no followers here");
         return;
     }
-    if (body->session_epoch > 0) { /* goes on with a session that was never given */
-        request_fail(request, ERROR_FETCH_SESSION_ID_NOT_FOUND, NULL);
+    enum error_code code = take_session(request, &kept);
+    if (code != ERROR_NONE) {
+        request_fail(request, (int16_t)code, NULL);
         return;
     }
     size_t count = count_partitions(body);
     if (count > request->core->catalog.partition_count + STRANGERS_MAX) {
+        session_close(request->connection);
         request_fail(request, ERROR_INVALID_REQUEST, "it names more partitions than there are");
         return;
     }
     struct fetch *fetch = fetch_new(request, count);
+    fetch->kept = kept;
     for (int32_t i = 0; i < body->topics_count; i++)
         prepare_topic(fetch, &body->topics[i], &fetch->response->responses[i]);
     fetch_look(fetch);
