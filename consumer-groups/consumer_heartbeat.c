@@ -193,14 +193,24 @@ static bool check_identity(struct heartbeat *beat) {
     return refuse_with(beat, ERROR_UNRELEASED_INSTANCE_ID, "another member has the instance id");
 }
 
+/* Whether all that the member says to own is what it had, or is to give up. */
+static bool reports_what_it_holds(const struct heartbeat *beat) {
+    const struct consumer_current *current = &beat->member->current;
+    for (int32_t i = 0; i < beat->reported.count; i++)
+        if (!consumer_partitions_have(&current->assigned, &beat->reported.items[i]) &&
+            !consumer_partitions_have(&current->revoking, &beat->reported.items[i]))
+            return false;
+    return true;
+}
+
 /* The epoch before is accepted from a member that has not heard of the newest one: the answer may
- * have been lost. It then owns nothing but what it had. */
+ * have been lost. (Kafka fences it if it was to give something up again: that it holds still.) */
 static bool check_member_epoch(struct heartbeat *beat) {
     const struct consumer_current *current = &beat->member->current;
     int32_t epoch = beat->request->member_epoch;
     if (epoch == current->epoch) return true;
     if (epoch == current->previous_epoch && epoch < current->epoch && says_what_it_owns(beat) &&
-        consumer_partitions_within(&beat->reported, &current->assigned))
+        reports_what_it_holds(beat))
         return true;
     refuse(beat->call, ERROR_FENCED_MEMBER_EPOCH);
     return false;

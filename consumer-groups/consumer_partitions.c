@@ -29,17 +29,6 @@ bool consumer_partitions_equal(const struct consumer_partitions *a,
     return true;
 }
 
-bool consumer_partitions_within(const struct consumer_partitions *a,
-                                const struct consumer_partitions *b) {
-    int32_t j = 0;
-    for (int32_t i = 0; i < a->count; i++, j++) {
-        while (j < b->count && consumer_partition_compare(&b->items[j], &a->items[i]) < 0) j++;
-        if (j == b->count || consumer_partition_compare(&b->items[j], &a->items[i]) != 0)
-            return false;
-    }
-    return true;
-}
-
 bool consumer_partitions_meet(const struct consumer_partitions *a,
                               const struct consumer_partitions *b) {
     int32_t i = 0, j = 0;

@@ -23,9 +23,6 @@ bool consumer_partitions_have(const struct consumer_partitions *set,
                               const struct consumer_partition *partition);
 bool consumer_partitions_equal(const struct consumer_partitions *a,
                                const struct consumer_partitions *b);
-/* Whether `a` is within `b`. */
-bool consumer_partitions_within(const struct consumer_partitions *a,
-                                const struct consumer_partitions *b);
 /* Whether they have one in common. */
 bool consumer_partitions_meet(const struct consumer_partitions *a,
                               const struct consumer_partitions *b);
