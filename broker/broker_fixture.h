@@ -43,7 +43,7 @@ static inline void fixture_start(struct fixture *fixture, unsigned core_count, s
               "%s", error.text);
     for (unsigned i = 0; i < core_count; i++)
         cr_assert(server_open_core(server, i, sim_ring_new(fixture->sim), &error));
-    server_join(server);
+    cr_assert(server_join(server, &error), "%s", error.text);
     for (unsigned i = 0; i < core_count; i++)
         cr_assert(server_begin_core(server, i, &error), "%s", error.text);
 }

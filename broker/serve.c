@@ -126,8 +126,8 @@ static bool start_cores(struct serve *serve, struct error *error) {
         check(failed == 0);
     }
     pthread_barrier_wait(&serve->all);
-    bool good = verdict(serve, error);
-    if (good) server_join(&serve->server);
+    bool good = verdict(serve, error) && server_join(&serve->server, error);
+    serve->goes_on = good;
     pthread_barrier_wait(&serve->all);
     if (!good) return false;
     pthread_barrier_wait(&serve->all);

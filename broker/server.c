@@ -44,7 +44,8 @@ static void server_make_cores(struct server *server) {
 }
 
 static bool server_recover(struct server *server, struct error *error) {
-    if (!recover_open(&server->directory, &server->recovered, error)) return false;
+    uint64_t unsettled = server->store_options.unsettled_bytes_max * server->core_count / 2;
+    if (!recover_open(&server->directory, unsettled, &server->recovered, error)) return false;
     struct catalog_replay replay = {server->core_list, server->core_count};
     if (!recover_catalog(server->recovered, catalog_service_replay, &replay, error)) return false;
     struct catalog_lives *lives = catalog_lives_new(&server->cores[0].catalog);
@@ -74,10 +75,14 @@ bool server_open_core(struct server *server, unsigned index, struct ring *ring,
     return core_open(&server->cores[index], ring, server->recovered, error);
 }
 
-void server_join(struct server *server) {
+bool server_join(struct server *server, struct error *error) {
     recover_free(server->recovered);
     server->recovered = NULL;
+    if (server->store_options.durable &&
+        !data_directory_expect_journals(&server->directory, server->core_count, error))
+        return false;
     server->catalog_service = catalog_service_new(server->core_list, server->core_count);
+    return true;
 }
 
 bool server_begin_core(struct server *server, unsigned index, struct error *error) {

@@ -5,7 +5,7 @@
  * Start, where "each core" means on that core's own thread, with a ring that it made:
  *   server_open()        directory, recovery, catalog; the cores exist but do not run
  *   server_open_core()   each core: hooks and store
- *   server_join()        when all have done so: the catalog service
+ *   server_join()        when all have done so: the catalog service, and the journals are expected
  *   server_begin_core()  each core: partitions; the first one listens
  * From then on ring_run() of each core serves, until the drain is over.
  *
@@ -56,7 +56,7 @@ bool server_open(struct server *server, const struct options *options, struct di
                  unsigned core_count, size_t memory_bytes, struct error *error);
 bool server_open_core(struct server *server, unsigned index, struct ring *ring,
                       struct error *error);
-void server_join(struct server *server);
+bool server_join(struct server *server, struct error *error);
 bool server_begin_core(struct server *server, unsigned index, struct error *error);
 void server_drain(struct server *server);
 /* A core that was opened and will not serve, because another one failed: stops its store. */

@@ -3,7 +3,9 @@
 #include <assert.h>
 
 #include "base/check.h"
+#include "base/clock.h"
 #include "protocol/batch.h"
+#include "storage/layout.h"
 #include "storage/settle.h"
 
 struct commit {
@@ -11,6 +13,8 @@ struct commit {
     struct block_writer writer;
     struct shard *run_of; /* the shard whose run is open */
 };
+
+#define CENSUS_NS (1 * NS_PER_S)
 
 enum commit_state { COMMIT_DONE, COMMIT_FULL };
 
@@ -195,6 +199,24 @@ static enum commit_state commit_shard(struct commit *commit, struct shard *shard
     return COMMIT_DONE;
 }
 
+/* Runs without entries that name every shard's sequence, as far as there is room: what they are
+ * compared with tells which shards an unreadable block before them held. */
+static void commit_census(struct store *store, struct block_writer *writer) {
+    for (uint32_t id = 0; id < store->directory->shard_count; id++) {
+        const struct shard *shard = store->shards[id];
+        if (!shard) continue;
+        if (block_room(writer) == 0) return;
+        block_run(writer, shard->id, shard->epoch, shard->sequence);
+    }
+    store->census_ns = ring_now_ns(store->ring);
+}
+
+static void commit_submit(struct store *store, struct block_writer *writer) {
+    journal_submit(&store->journal, writer);
+    const struct shard *catalog = store->shards[CATALOG_SHARD];
+    store->journal.catalog_mark = catalog ? catalog->sequence + 1 : 0;
+}
+
 /* One block; false when there was nothing to form. */
 static bool commit_block(struct store *store) {
     struct commit commit = {.store = store};
@@ -205,11 +227,13 @@ static bool commit_block(struct store *store) {
         state = commit_shard(&commit, shard);
         if (state == COMMIT_DONE) list_remove(&shard->in_store);
     }
-    if (commit.writer.run_count == 0) {
+    if (commit.writer.entry_count == 0) {
         journal_abandon(&store->journal);
         return false;
     }
-    journal_submit(&store->journal, &commit.writer);
+    bool due = ring_now_ns(store->ring) - store->census_ns >= CENSUS_NS;
+    if (due) commit_census(store, &commit.writer);
+    commit_submit(store, &commit.writer);
     return true;
 }
 
@@ -258,7 +282,8 @@ void commit_empty(struct store *store) {
     if (!journal_can_begin(&store->journal)) return;
     struct block_writer writer;
     journal_begin(&store->journal, &writer);
-    journal_submit(&store->journal, &writer);
+    commit_census(store, &writer);
+    commit_submit(store, &writer);
 }
 
 bool commit_is_quiet(const struct store *store) {

@@ -12,8 +12,8 @@
 
 enum { LOCK_TRIES = 250, LOCK_PAUSE_US = 20000 }; /* 5 s */
 
-static const char *const known_entries[] = {LAYOUT_SUPERBLOCK, LAYOUT_LOCK, LAYOUT_JOURNALS,
-                                            LAYOUT_SEGMENTS, LAYOUT_SNAPSHOTS};
+static const char *const known_entries[] = {LAYOUT_SUPERBLOCK, LAYOUT_LOCK,      LAYOUT_JOURNALS,
+                                            LAYOUT_SEGMENTS,   LAYOUT_SNAPSHOTS, LAYOUT_DAMAGED};
 
 struct survey {
     bool has_superblock;

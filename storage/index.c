@@ -21,10 +21,23 @@ static void index_push(struct index *index, struct index_entry entry) {
     index->entries[index->count++] = entry;
 }
 
-void index_add(struct index *index, int64_t offset, uint64_t position, int64_t timestamp_before) {
+/* Whether a position is far enough behind the last of the first `count` entries. */
+static bool index_wants(const struct index *index, size_t count, uint64_t position) {
     uint32_t interval = index->interval ? index->interval : INDEX_INTERVAL_MIN;
-    if (index->count && position - index->entries[index->count - 1].position < interval) return;
-    index_push(index, (struct index_entry){offset, position, timestamp_before});
+    return count == 0 || position - index->entries[count - 1].position >= interval;
+}
+
+void index_add(struct index *index, int64_t offset, uint64_t position, int64_t timestamp_before) {
+    if (index_wants(index, index->count, position))
+        index_push(index, (struct index_entry){offset, position, timestamp_before});
+}
+
+void index_thin(struct index *index) {
+    size_t kept = 0;
+    for (size_t at = 0; at < index->count; at++)
+        if (index_wants(index, kept, index->entries[at].position))
+            index->entries[kept++] = index->entries[at];
+    index->count = kept;
 }
 
 const struct index_entry *index_find_offset(const struct index *index, int64_t offset) {

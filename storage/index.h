@@ -27,6 +27,8 @@ enum { INDEX_ENTRY_BYTES = 24, INDEX_HEADER_BYTES = 8 };
 /* What was asked for, within these bounds. */
 uint32_t index_interval(int64_t bytes);
 void index_deinit(struct index *index);
+/* Leaves what index_add() would have taken with today's interval. */
+void index_thin(struct index *index);
 /* Adds when the last entry is at least the interval before. Offsets and positions rise. */
 void index_add(struct index *index, int64_t offset, uint64_t position, int64_t timestamp_before);
 /* The last entry at or below the offset / position, or NULL. */

@@ -96,3 +96,19 @@ Test(index, every_truncation_and_flipped_bit_is_refused) {
     free(bytes);
     index_deinit(&index);
 }
+
+Test(index, thinned_as_if_added_with_the_interval) {
+    struct index dense = {0}, sparse = {.interval = 50000};
+    for (int64_t at = 0; at < 100; at++) {
+        uint64_t position = 4096u + (uint64_t)at * 7000;
+        index_add(&dense, at, position, at - 1);
+        index_add(&sparse, at, position, at - 1);
+    }
+    cr_assert_eq(dense.count, 100);
+    dense.interval = 50000;
+    index_thin(&dense);
+    cr_assert_eq(dense.count, sparse.count);
+    cr_assert_eq(memcmp(dense.entries, sparse.entries, sparse.count * sizeof *sparse.entries), 0);
+    index_deinit(&dense);
+    index_deinit(&sparse);
+}

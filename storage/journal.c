@@ -276,7 +276,7 @@ void journal_submit(struct journal *journal, struct block_writer *writer) {
     struct journal_slot *slot = journal->forming;
     struct journal_file *file = journal->current;
     journal->forming = NULL;
-    journal->newest_is_empty = writer->run_count == 0;
+    journal->newest_is_empty = writer->entry_count == 0;
     struct journal_block header = {
         .core = (uint16_t)journal->core,
         .salt = journal->directory->salt,
@@ -284,6 +284,7 @@ void journal_submit(struct journal *journal, struct block_writer *writer) {
         .sequence = journal->sequence_next++,
         .acknowledged_through = journal->acknowledged_through,
         .released_through = journal->released_through,
+        .catalog_mark = journal->catalog_mark,
         .time_ms = ring_wall_ms(journal->ring),
     };
     size_t length = block_finish(writer, &header);

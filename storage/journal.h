@@ -67,6 +67,7 @@ struct journal {
     uint64_t bytes, bytes_max;
     uint64_t sequence_next;
     uint64_t acknowledged_through, released_through;
+    uint64_t catalog_mark;                            /* of the next block */
     struct journal_slot slots[JOURNAL_IN_FLIGHT_MAX]; /* by sequence modulo */
     struct journal_slot *forming;
     struct journal_file_work *filling; /* a file being prefilled on a worker */

@@ -40,6 +40,7 @@ uint8_t *block_entry(struct block_writer *writer, enum entry_kind kind, uint32_t
     store_u32(run + 4, load_u32(run + 4) + 1);
     store_u32(run + 12, load_u32(run + 12) + (uint32_t)total);
     writer->used += total;
+    writer->entry_count++;
     return entry + JOURNAL_ENTRY_BYTES;
 }
 
@@ -60,7 +61,8 @@ size_t block_finish(struct block_writer *writer, struct journal_block *header) {
     store_u64(at + 48, header->released_through);
     store_i64(at + 56, header->time_ms);
     store_u32(at + 64, header->run_count);
-    memset(at + 68, 0, 12);
+    store_u64(at + 68, header->catalog_mark);
+    store_u32(at + 76, 0);
     store_u32(at + CRC_AT, crc32c(at + COVERED_FROM, writer->used - COVERED_FROM));
     return padded;
 }
@@ -87,33 +89,30 @@ bool block_read(struct bytes bytes, struct journal_block *header) {
         .released_through = load_u64(at + 48),
         .time_ms = load_i64(at + 56),
         .run_count = load_u32(at + 64),
+        .catalog_mark = load_u64(at + 68),
     };
     return true;
 }
 
-/* Whether one of the entries in these bytes is the partition's. */
-static bool entries_name(struct bytes entries, uint32_t partition) {
-    while (entries.len >= JOURNAL_ENTRY_BYTES) {
-        if (load_u32(entries.at + 4) == partition) return true;
-        size_t size = JOURNAL_ENTRY_BYTES + (size_t)load_u32(entries.at + 8);
-        if (size > entries.len) return false;
-        entries = bytes_make(entries.at + size, entries.len - size);
-    }
-    return false;
+void run_cursor_init(struct run_cursor *cursor, struct bytes bytes,
+                     const struct journal_block *header) {
+    check(header->length <= bytes.len);
+    *cursor = (struct run_cursor){.block = bytes_make(bytes.at, header->length),
+                                  .at = JOURNAL_HEADER_BYTES,
+                                  .runs_left = header->run_count};
 }
 
-bool block_has_partition(struct bytes bytes, const struct journal_block *header, uint32_t shard,
-                         uint32_t partition) {
-    size_t at = JOURNAL_HEADER_BYTES, end = header->length;
-    for (uint32_t run = 0; run < header->run_count && end - at >= JOURNAL_RUN_BYTES; run++) {
-        uint32_t run_shard = load_u32(bytes.at + at), size = load_u32(bytes.at + at + 12);
-        at += JOURNAL_RUN_BYTES;
-        if (size > end - at) return false;
-        if (run_shard == shard && entries_name(bytes_make(bytes.at + at, size), partition))
-            return true;
-        at += size;
-    }
-    return false;
+bool run_next(struct run_cursor *cursor) {
+    size_t left = cursor->block.len - cursor->at;
+    if (cursor->runs_left == 0 || left < JOURNAL_RUN_BYTES) return false;
+    const uint8_t *run = cursor->block.at + cursor->at;
+    uint32_t size = load_u32(run + 12);
+    if (size > left - JOURNAL_RUN_BYTES) return false;
+    cursor->run = (struct block_run_view){
+        .shard = load_u32(run), .entries = load_u32(run + 4), .sequence = load_u64(run + 16)};
+    cursor->at += JOURNAL_RUN_BYTES + size;
+    cursor->runs_left--;
+    return true;
 }
 
 void block_cursor_init(struct block_cursor *cursor, struct bytes bytes,

@@ -3,7 +3,7 @@
  *
  *   header 80   magic 4 | crc32c 4 (over bytes 8..length) | length 4 | version 2 | core 2
  *               salt 8 | incarnation 8 | sequence 8 | acknowledged_through 8 | released_through 8
- *               time_ms 8 | run count 4 | zero 12
+ *               time_ms 8 | run count 4 | catalog_mark 8 | zero 4
  *   run 24      shard 4 | entry count 4 | shard epoch 4 | bytes of its entries 4 | shard sequence 8
  *   entry 12    kind 1 | zero 3 | partition 4 | payload length 4 | payload
  *   zeros       up to the next multiple of 4096
@@ -12,6 +12,9 @@
  *                       formed: what tells damage from a torn tail.
  * released_through      blocks up to this sequence are no longer needed by any shard; the reader
  *                       begins after it.
+ * catalog_mark          one more than the sequence of the catalog's shard before this block, zero
+ *                       in the journals of other cores: whether a block that cannot be read held
+ *                       something of the catalog.
  *
  * Payloads (place = segment 4, position 8):
  *   BATCH      place | whole batches, contiguous
@@ -45,6 +48,7 @@ enum entry_kind {
 
 struct journal_block {
     uint64_t salt, incarnation, sequence, acknowledged_through, released_through;
+    uint64_t catalog_mark;
     int64_t time_ms;
     uint32_t length; /* without padding */
     uint32_t run_count;
@@ -58,7 +62,7 @@ struct block_writer {
     size_t capacity; /* multiple of 4096, at most JOURNAL_BLOCK_MAX */
     size_t used;
     size_t run_at; /* of the open run, 0 when none */
-    uint32_t run_count;
+    uint32_t run_count, entry_count;
 };
 
 void block_begin(struct block_writer *writer, uint8_t *buffer, size_t capacity);
@@ -78,9 +82,22 @@ bool block_read(struct bytes bytes, struct journal_block *header);
 /* The length that a header claims, when at least the header itself is plausible; else 0. */
 size_t block_claimed_length(struct bytes bytes);
 
-/* Whether the partition, of that shard, has an entry in the block; looks only at what is needed. */
-bool block_has_partition(struct bytes bytes, const struct journal_block *header, uint32_t shard,
-                         uint32_t partition);
+/* The runs alone: what tells that no entry of a shard is missing. One without entries is a census
+ * (storage/commit.h): it only names the shard's sequence. */
+struct block_run_view {
+    uint32_t shard, entries;
+    uint64_t sequence;
+};
+struct run_cursor {
+    struct bytes block;
+    size_t at;
+    uint32_t runs_left;
+    struct block_run_view run;
+};
+void run_cursor_init(struct run_cursor *cursor, struct bytes bytes,
+                     const struct journal_block *header);
+/* The next run into cursor->run; false at the end, and where the block is malformed. */
+bool run_next(struct run_cursor *cursor);
 
 struct block_entry_view {
     uint32_t shard, epoch;

@@ -91,14 +91,9 @@ static void file_push(struct scanned_file *file, struct scanned_block block) {
     file->blocks[file->block_count++] = block;
 }
 
-static void file_add(const struct journal_scan *scan, struct scanned_file *file,
-                     const struct journal_block *block) {
-    file_push(file, (struct scanned_block){
-                        .sequence = block->sequence,
-                        .at = (uint32_t)(file->end / JOURNAL_ALIGNMENT),
-                        .has_catalog = block_has_partition(scan->bytes, block, CATALOG_SHARD,
-                                                           CATALOG_PARTITION_ID),
-                    });
+static void file_add(struct scanned_file *file, const struct journal_block *block) {
+    file_push(file, (struct scanned_block){.sequence = block->sequence,
+                                           .at = (uint32_t)(file->end / JOURNAL_ALIGNMENT)});
     file->last = block->sequence;
     file->last_incarnation = block->incarnation;
     file->released_through = block->released_through;
@@ -116,7 +111,7 @@ static bool scan_walk(struct journal_scan *scan, struct scanned_file *file, stru
         bool follows = file->block_count == 0 || (block.sequence == file->last + 1 &&
                                                   block.incarnation >= file->last_incarnation);
         if (result == 0 || !follows) return true;
-        file_add(scan, file, &block);
+        file_add(file, &block);
     }
 }
 
@@ -162,10 +157,9 @@ static bool scan_damaged(const struct journal_scan *scan, const struct scanned_f
     char path[LAYOUT_PATH_SIZE];
     scan_path(scan, file, path);
     return error_set(error, 0,
-                     "%s/%s is damaged at position %llu: block %llu was acknowledged and cannot be "
-                     "read. Nothing was changed; restore this directory from a backup",
-                     disk_root(scan->directory->disk), path, (unsigned long long)position,
-                     (unsigned long long)sequence);
+                     "block %llu of journal %u was acknowledged and cannot be read: %s is damaged "
+                     "before position %llu, or the file that held the block is gone",
+                     (unsigned long long)sequence, scan->core, path, (unsigned long long)position);
 }
 
 /* --- the chain --- */
@@ -219,18 +213,19 @@ static bool scan_chain(struct journal_scan *scan, struct error *error) {
 
 /* --- what lies behind it --- */
 
-static bool scan_stray(struct journal_scan *scan, struct scanned_file *file, uint64_t at,
-                       struct bytes rest, struct error *error) {
+static void scan_stray(struct journal_scan *scan, struct scanned_file *file, uint64_t at,
+                       struct bytes rest) {
     struct journal_block block;
     if (!block_read(rest, &block) || block.salt != scan->directory->salt ||
         block.core != scan->core || block.sequence <= scan->last_sequence ||
         block.incarnation < scan->last_incarnation)
-        return true;
-    if (block.acknowledged_through > scan->last_sequence)
-        return scan_damaged(scan, file, at, scan->last_sequence + 1, error);
+        return;
+    if (block.acknowledged_through > scan->last_sequence && !scan->damaged) {
+        scan->damaged = true;
+        scan_damaged(scan, file, at, scan->last_sequence + 1, &scan->damage);
+    }
     file->clear_upto = at + block_padded(&block);
     scan->torn_blocks++;
-    return true;
 }
 
 /* Looks at what lies behind the chain in this file; changes nothing. */
@@ -244,9 +239,7 @@ static bool scan_behind(struct journal_scan *scan, struct scanned_file *file, ui
     if (got < 0) return scan_error(scan, file, "read", (int)got, error);
     for (int64_t at = 0; at + JOURNAL_ALIGNMENT <= got && at < LOOK_AHEAD_BYTES;
          at += JOURNAL_ALIGNMENT)
-        if (!scan_stray(scan, file, from + (uint64_t)at,
-                        bytes_make(window + at, (size_t)(got - at)), error))
-            return false;
+        scan_stray(scan, file, from + (uint64_t)at, bytes_make(window + at, (size_t)(got - at)));
     return true;
 }
 
@@ -268,9 +261,99 @@ static bool scan_rest(struct journal_scan *scan, struct error *error) {
     for (unsigned at = 0; fine && at < scan->file_count; at++)
         fine = scan_behind(scan, &scan->files[at], window, error);
     free(window);
-    for (unsigned at = 0; fine && at < scan->file_count; at++)
+    for (unsigned at = 0; fine && !scan->damaged && at < scan->file_count; at++)
         fine = scan_clear(scan, &scan->files[at], error);
     return fine;
+}
+
+/* --- damage: whatever can be read --- */
+
+/* Every block of ours in the file that is not known to be released. */
+static bool salvage_file(struct journal_scan *scan, struct scanned_file *file, uint64_t *acked,
+                         struct error *error) {
+    struct journal_block block;
+    file->block_count = 0;
+    file->needed = false;
+    for (file->end = 0; file->end + JOURNAL_ALIGNMENT <= file->size;) {
+        int result = scan_block(scan, file, file->end, &block);
+        if (result < 0) return scan_error(scan, file, "read", result, error);
+        bool rises = file->block_count == 0 || block.sequence > file->last;
+        if (result == 0) {
+            file->end += JOURNAL_ALIGNMENT;
+            continue;
+        }
+        if (block.acknowledged_through > *acked) *acked = block.acknowledged_through;
+        /* What is left of the file's former life lies behind and is older. */
+        if (rises)
+            file_add(file, &block);
+        else
+            file->end += block_padded(&block);
+    }
+    return true;
+}
+
+/* The newest block up to `last` in any file. */
+static struct scanned_file *salvage_newest(struct journal_scan *scan, uint64_t last,
+                                           struct scanned_block *newest) {
+    struct scanned_file *found = NULL;
+    *newest = (struct scanned_block){0};
+    for (unsigned at = 0; at < scan->file_count; at++) {
+        struct scanned_file *file = &scan->files[at];
+        for (size_t each = file->block_count; each-- > 0;) {
+            if (file->blocks[each].sequence > last) continue;
+            if (file->blocks[each].sequence > newest->sequence) {
+                *newest = file->blocks[each];
+                found = file;
+            }
+            break;
+        }
+    }
+    return found;
+}
+
+/* What is acknowledged for certain, and what goes on right behind that. The newest of these blocks
+ * says what is released. */
+static bool salvage_bounds(struct journal_scan *scan, uint64_t acked, struct error *error) {
+    struct scanned_block newest, next;
+    while (salvage_newest(scan, acked + 1, &next) && next.sequence == acked + 1) acked++;
+    const struct scanned_file *file = salvage_newest(scan, acked, &newest);
+    /* Nothing of what was acknowledged is left: ask what came behind. */
+    if (!file) file = salvage_newest(scan, UINT64_MAX, &newest);
+    check(file);
+    struct journal_block block;
+    int result = scan_block(scan, file, (uint64_t)newest.at * JOURNAL_ALIGNMENT, &block);
+    if (result <= 0) return scan_error(scan, file, "read", result ? result : -EIO, error);
+    scan->last_sequence = acked;
+    scan->last_incarnation = block.incarnation;
+    scan->released_through = block.released_through;
+    return true;
+}
+
+static bool block_is_needed(const struct journal_scan *scan, const struct scanned_block *block) {
+    return block->sequence > scan->released_through && block->sequence <= scan->last_sequence;
+}
+
+static void salvage_take(struct journal_scan *scan) {
+    for (unsigned at = 0; at < scan->file_count; at++) {
+        struct scanned_file *file = &scan->files[at];
+        file->first = 0;
+        for (size_t each = 0; each < file->block_count; each++) {
+            if (!block_is_needed(scan, &file->blocks[each])) continue;
+            if (!file->first) file->first = file->blocks[each].sequence;
+            file->last = file->blocks[each].sequence;
+            file->needed = true;
+        }
+    }
+    scan_sort(scan);
+}
+
+static bool scan_salvage(struct journal_scan *scan, struct error *error) {
+    uint64_t acked = 0;
+    for (unsigned at = 0; at < scan->file_count; at++)
+        if (!salvage_file(scan, &scan->files[at], &acked, error)) return false;
+    if (!salvage_bounds(scan, acked, error)) return false;
+    salvage_take(scan);
+    return true;
 }
 
 static void scanned_file_close(struct scanned_file *file) {
@@ -308,6 +391,7 @@ bool journal_scan_open(struct journal_scan *scan, struct data_directory *directo
     }
     scan_sort(scan);
     if (!scan_chain(scan, error) || !scan_rest(scan, error)) return false;
+    if (scan->damaged) return scan_salvage(scan, error);
     scan_remove_unfinished(scan);
     if (scan->torn_blocks)
         say_info(
@@ -318,28 +402,26 @@ bool journal_scan_open(struct journal_scan *scan, struct data_directory *directo
 }
 
 void journal_scan_close(struct journal_scan *scan) {
-    for (unsigned at = 0; at < scan->file_count; at++) {
-        scanned_file_close(&scan->files[at]);
-    }
+    for (unsigned at = 0; at < scan->file_count; at++) scanned_file_close(&scan->files[at]);
     free(scan->buffer);
     *scan = (struct journal_scan){0};
 }
 
-void journal_scan_rewind(struct journal_scan *scan, bool catalog_only) {
+void journal_scan_rewind(struct journal_scan *scan) {
     scan->at_file = 0;
     scan->at_block = 0;
-    scan->catalog_only = catalog_only;
+    scan->met = scan->released_through;
+    scan->lost_blocks = scan->replayed_bytes = 0;
     scan->has_block = false;
 }
 
-/* The next block that is wanted, or NULL. */
+/* The next block that is needed, or NULL. */
 static const struct scanned_block *scan_wanted(struct journal_scan *scan) {
     for (; scan->at_file < scan->file_count; scan->at_file++, scan->at_block = 0) {
         const struct scanned_file *file = &scan->files[scan->at_file];
         while (file->needed && scan->at_block < file->block_count) {
             const struct scanned_block *block = &file->blocks[scan->at_block++];
-            if (block->sequence <= scan->released_through) continue;
-            if (!scan->catalog_only || block->has_catalog) return block;
+            if (block_is_needed(scan, block) && block->sequence > scan->met) return block;
         }
     }
     return NULL;
@@ -348,13 +430,19 @@ static const struct scanned_block *scan_wanted(struct journal_scan *scan) {
 bool journal_scan_next(struct journal_scan *scan, struct error *error) {
     scan->has_block = false;
     const struct scanned_block *wanted = scan_wanted(scan);
+    uint64_t sequence = wanted ? wanted->sequence : scan->last_sequence + 1;
+    scan->gap = sequence > scan->met + 1 ? sequence - scan->met - 1 : 0;
+    scan->lost_blocks += scan->gap;
+    if (!wanted) scan->met = scan->last_sequence;
     if (!wanted) return true;
-    struct scanned_file *file = &scan->files[scan->at_file];
+    const struct scanned_file *file = &scan->files[scan->at_file];
     uint64_t position = (uint64_t)wanted->at * JOURNAL_ALIGNMENT;
     int result = scan_block(scan, file, position, &scan->block);
     if (result < 0) return scan_error(scan, file, "read", result, error);
     if (result == 0 || scan->block.sequence != wanted->sequence)
         return scan_damaged(scan, file, position, wanted->sequence, error);
+    scan->met = wanted->sequence;
+    scan->replayed_bytes += scan->block.length;
     scan->has_block = true;
     return true;
 }

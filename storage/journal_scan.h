@@ -3,21 +3,25 @@
  *
  * The chain is sequence, sequence + 1, … over files, incarnations never falling, back to the first
  * block that its own last block still needs (released_through): files before that are not read
- * beyond their beginning. Behind the chain, in every file, the scan
- * looks for later blocks: one whose acknowledged_through covers a missing block proves that this
- * had been durable, and is damage; otherwise what lies behind was never acknowledged, and is zeroed
- * and synced. Nothing is changed before all files were looked at, and nothing at all when there is
- * damage. */
+ * beyond their beginning. Behind the chain, in every file, the scan looks for later blocks: one
+ * whose acknowledged_through covers a missing block proves that this had been durable, and is
+ * damage; otherwise what lies behind was never acknowledged, and is zeroed and synced.
+ *
+ * Where there is damage nothing is changed. Every block that can be read is searched in all files:
+ *
+ *   released_through | 101 102 103  ×  ×  106 107 108 | 109 110 × 112
+ *                      └──────── acknowledged ──────┘   └ goes on ┘ └ never acknowledged
+ *
+ * and replay meets them in order, with `gap` set where blocks are missing. Such a journal must not
+ * be written again: the caller begins a new one. */
 #pragma once
 
 #include "storage/data_directory.h"
 #include "storage/journal.h"
 
-/* A block of the chain, and whether the catalog has an entry in it. */
 struct scanned_block {
     uint64_t sequence;
     uint32_t at; /* in units of JOURNAL_ALIGNMENT */
-    bool has_catalog;
 };
 
 struct scanned_file {
@@ -46,15 +50,20 @@ struct journal_scan {
     unsigned file_count;
     uint64_t released_through, last_sequence, last_incarnation;
     uint64_t torn_blocks;
+    uint64_t replayed_bytes; /* of the blocks that replay has met */
+    bool damaged;            /* acknowledged blocks cannot be read … */
+    struct error damage;     /* … the first of them, in words */
+    uint64_t lost_blocks;    /* how many were missed by replay so far */
     /* Replay cursor */
     unsigned at_file;
     size_t at_block;
-    bool catalog_only;
+    uint64_t met;    /* the last sequence that replay has met */
     uint8_t *buffer; /* aligned */
     struct scan_window window;
     struct bytes bytes; /* the block last read, in the buffer */
     struct journal_block block;
     bool has_block;
+    uint64_t gap; /* so many blocks are missing right before this one, or at the end */
 };
 
 /* Opens, syncs and scans the files of `core`; `numbers` are theirs. */
@@ -62,7 +71,7 @@ bool journal_scan_open(struct journal_scan *scan, struct data_directory *directo
                        const uint32_t *numbers, unsigned count, struct error *error);
 void journal_scan_close(struct journal_scan *scan);
 
-/* Replay of the needed blocks, or only of those in which the catalog has an entry: rewind, then
- * next until has_block is false. The block is in scan->block, its bytes in scan->bytes. */
-void journal_scan_rewind(struct journal_scan *scan, bool catalog_only);
+/* Replay of the needed blocks: rewind, then next until has_block is false. The block is in
+ * scan->block, its bytes in scan->bytes. */
+void journal_scan_rewind(struct journal_scan *scan);
 bool journal_scan_next(struct journal_scan *scan, struct error *error);

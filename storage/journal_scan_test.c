@@ -117,10 +117,12 @@ static void expect_chain(struct bench *bench, uint64_t first, uint64_t last) {
     struct error error = {0};
     cr_assert(scan_again(bench, &error), "%s", error.text);
     struct journal_scan *scan = &bench->scan;
-    journal_scan_rewind(scan, false);
+    journal_scan_rewind(scan);
     uint64_t met = 0, from = 0;
+    cr_assert_not(scan->damaged);
     while (journal_scan_next(scan, &error) && scan->has_block) {
         if (met) cr_assert_eq(scan->block.sequence, met + 1);
+        cr_assert_eq(scan->gap, 0);
         met = scan->block.sequence;
         if (!from) from = met;
     }
@@ -138,12 +140,29 @@ static uint8_t *contents(struct bench *bench) {
     return all;
 }
 
-/* Damage is reported, and not one byte is touched. */
-static void expect_damage(struct bench *bench) {
+/* Damage is reported, not one byte is touched, and replay meets all that can be read: `first` …
+ * `last` but for the `lost` ones, in order, and knows where they are missing. */
+static void expect_damage(struct bench *bench, uint64_t first, uint64_t last, uint64_t lost_from,
+                          uint64_t lost_upto) {
     struct error error = {0};
     uint8_t *before = contents(bench);
-    cr_assert_not(scan_again(bench, &error));
-    cr_assert(strstr(error.text, "damaged"), "%s", error.text);
+    cr_assert(scan_again(bench, &error), "%s", error.text);
+    struct journal_scan *scan = &bench->scan;
+    cr_assert(scan->damaged);
+    cr_assert(strstr(scan->damage.text, "cannot be read"), "%s", scan->damage.text);
+    journal_scan_rewind(scan);
+    for (uint64_t at = first; at <= last; at++) {
+        if (at >= lost_from && at <= lost_upto) continue;
+        cr_assert(journal_scan_next(scan, &error) && scan->has_block, "%s", error.text);
+        cr_assert_eq(scan->block.sequence, at);
+        bool behind = at == lost_upto + 1;
+        cr_assert_eq(scan->gap, behind ? lost_upto - lost_from + 1 : 0, "before %llu",
+                     (unsigned long long)at);
+    }
+    cr_assert(journal_scan_next(scan, &error) && !scan->has_block, "%s", error.text);
+    cr_assert_eq(scan->gap, lost_upto >= last ? lost_upto - lost_from + 1 : 0);
+    cr_assert_eq(scan->lost_blocks, lost_upto - lost_from + 1);
+    journal_scan_close(scan);
     uint8_t *after = contents(bench);
     cr_assert_eq(memcmp(before, after, (size_t)bench->count * FILE_SIZE), 0);
     free(before);
@@ -253,10 +272,73 @@ Test(journal_scan, a_flipped_byte_in_an_acknowledged_block_is_damage, .timeout =
             if (at == lost) spot = here;
         }
         spot_flip(&bench, spot, 100 * lost);
-        expect_damage(&bench);
-        expect_damage(&bench); /* and so the next time */
+        expect_damage(&bench, 1, 20, lost, lost);
+        expect_damage(&bench, 1, 20, lost, lost); /* and so the next time */
         bench_deinit(&bench);
     }
+}
+
+/* Many blocks, over the end of a file; and a whole file that is gone. */
+Test(journal_scan, damage_of_many_blocks) {
+    for (uint64_t lost = 1; lost <= 12; lost += 3) {
+        struct bench bench;
+        bench_init(&bench, 3);
+        struct spot spots[31];
+        for (uint64_t at = 1; at <= 30; at++)
+            spots[at] = put_run(&bench, (unsigned)((at - 1) / 10), at, at, 0);
+        for (uint64_t at = lost; at < lost + 9; at++) spot_lose(&bench, spots[at]);
+        expect_damage(&bench, 1, 30, lost, lost + 8);
+        bench_deinit(&bench);
+    }
+    struct bench bench;
+    bench_init(&bench, 3);
+    put_run(&bench, 0, 1, 10, 0);
+    put_run(&bench, 1, 11, 20, 0);
+    put_run(&bench, 2, 21, 30, 0);
+    bench.numbers[1] = bench.numbers[2];
+    bench.count = 2;
+    expect_damage(&bench, 1, 30, 11, 20);
+    bench.count = 3;
+    bench_deinit(&bench);
+}
+
+/* What is released is not missed; what lies behind the last acknowledged block was never promised.
+ */
+Test(journal_scan, damage_ends_where_nothing_is_known_to_be_acknowledged) {
+    struct bench bench;
+    bench_init(&bench, 2);
+    struct spot spots[31];
+    for (uint64_t at = 1; at <= 20; at++) spots[at] = put_run(&bench, 0, at, at, 0);
+    for (uint64_t at = 21; at <= 30; at++) spots[at] = put_run(&bench, 1, at, at, 12);
+    spot_lose(&bench, spots[5]);
+    spot_lose(&bench, spots[15]);
+    spot_lose(&bench, spots[29]); /* 30 acknowledges 27 */
+    expect_damage(&bench, 13, 28, 15, 15);
+    bench_deinit(&bench);
+}
+
+/* The newest blocks are those that are lost, but for one that was never acknowledged itself. */
+Test(journal_scan, damage_at_the_very_end) {
+    struct bench bench;
+    bench_init(&bench, 1);
+    put_run(&bench, 0, 1, 5, 0);
+    struct spot six = put_run(&bench, 0, 6, 6, 0), seven = put_run(&bench, 0, 7, 7, 0);
+    put(&bench, 0, (struct journal_block){.sequence = 9, .acknowledged_through = 7}, 4096);
+    spot_lose(&bench, six);
+    spot_lose(&bench, seven);
+    expect_damage(&bench, 1, 7, 6, 7);
+    bench_deinit(&bench);
+}
+
+/* Nothing is left of what was acknowledged. */
+Test(journal_scan, damage_of_everything) {
+    struct bench bench;
+    bench_init(&bench, 1);
+    struct spot first = put_run(&bench, 0, 1, 1, 0);
+    put(&bench, 0, (struct journal_block){.sequence = 4, .acknowledged_through = 1}, 4096);
+    spot_lose(&bench, first);
+    expect_damage(&bench, 1, 1, 1, 1);
+    bench_deinit(&bench);
 }
 
 /* The file's first block is the one that is damaged: the file still belongs to the chain. */
@@ -266,7 +348,7 @@ Test(journal_scan, damage_in_the_first_block_of_all) {
     struct spot first = put_run(&bench, 0, 1, 1, 0);
     put_run(&bench, 0, 2, 9, 0);
     spot_flip(&bench, first, 200);
-    expect_damage(&bench);
+    expect_damage(&bench, 1, 9, 1, 1);
     bench_deinit(&bench);
 }
 
@@ -281,7 +363,7 @@ Test(journal_scan, nothing_is_cleared_before_all_is_looked_at) {
     put(&bench, 0, (struct journal_block){.sequence = 11, .acknowledged_through = 9}, 4096);
     put(&bench, 1, (struct journal_block){.sequence = 12, .acknowledged_through = 11}, 4096);
     spot_lose(&bench, lost);
-    expect_damage(&bench);
+    expect_damage(&bench, 1, 12, 10, 10);
     bench_deinit(&bench);
 }
 
@@ -346,7 +428,7 @@ Test(journal_scan, damage_behind_a_former_life) {
     put(&bench, 0,
         (struct journal_block){.sequence = 22, .acknowledged_through = 21, .released_through = 9},
         4096);
-    expect_damage(&bench);
+    expect_damage(&bench, 10, 22, 21, 21);
     bench_deinit(&bench);
 }
 

@@ -24,6 +24,9 @@ enum { CATALOG_PARTITION_ID = 0, CATALOG_SHARD = 0 };
 #define LAYOUT_JOURNALS "journal"
 #define LAYOUT_SEGMENTS "segments"
 #define LAYOUT_SNAPSHOTS "snapshots"
+#define LAYOUT_DAMAGED                                                         \
+    "damaged" /* what could not be read, set aside; one folder per incarnation \
+               */
 
 static inline void layout_journal(char path[LAYOUT_PATH_SIZE], unsigned core, uint32_t number) {
     snprintf(path, LAYOUT_PATH_SIZE, LAYOUT_JOURNALS "/%u-%08" PRIu32, core, number);
@@ -34,6 +37,10 @@ static inline void layout_segment(char path[LAYOUT_PATH_SIZE], uint32_t partitio
 }
 static inline void layout_snapshot(char path[LAYOUT_PATH_SIZE], uint32_t shard) {
     snprintf(path, LAYOUT_PATH_SIZE, LAYOUT_SNAPSHOTS "/%" PRIu32, shard);
+}
+
+static inline void layout_damaged(char path[LAYOUT_PATH_SIZE], uint64_t incarnation) {
+    snprintf(path, LAYOUT_PATH_SIZE, LAYOUT_DAMAGED "/%" PRIu64, incarnation);
 }
 
 /* The numbers in a file's name (without its folder). False unless it is exactly the name that we

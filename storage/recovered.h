@@ -5,17 +5,46 @@
 #include "storage/recover.h"
 #include "storage/state.h"
 
+/* What replay knows of one shard. Gaps are numbered as they are met, over all journals; a partition
+ * of a shard with a hole is whole only when an entry behind the hole went on at its end. */
+struct shard_trace {
+    uint16_t seen_in;  /* the journal in which it was last seen, plus one; 0 = in none */
+    bool is_known;     /* `sequence` was read from a journal … */
+    uint64_t sequence; /* … and is that of its newest run so far */
+    uint32_t doubt;    /* a gap that may have held runs of it; 0 = none */
+    uint32_t hole;     /* the newest gap that did, or that nothing clears any more; 0 = none */
+    bool lost;         /* its snapshot cannot be read */
+    bool is_absent;    /* it has none */
+};
+
 struct recovered {
     struct data_directory *directory;
+    uint64_t unsettled_bytes_max;
     struct shard **shards;      /* by id */
+    struct shard_trace *traces; /* by id */
+    struct map partitions;      /* by id, until the stores have them */
     struct journal_scan *scans; /* by core of the last life */
     unsigned scan_count;
-    /* The journal in which each shard was last seen, plus one; 0 = in none. */
-    uint16_t *seen_in;
-    bool reset; /* everything is in snapshots and segments: journals begin anew */
+    uint32_t gaps;
+    uint64_t unsettled_bytes; /* in the tails */
+    bool damaged;             /* something that was stored cannot be read */
+    bool reset;               /* everything is in snapshots and segments: journals begin anew */
     struct recover_report report;
     uint64_t started_ns;
 };
+
+struct partition *recovered_find(const struct recovered *recovered, uint32_t id);
+/* A partition of which nothing was met yet. */
+struct partition *recovered_add(struct recovered *recovered,
+                                const struct partition_definition *definition);
+/* Says so, and serves it no more. */
+void recovered_take_offline(struct recovered *recovered, struct partition *partition,
+                            enum damage damage);
+/* Whether every entry of this partition was met, as far as can be known. */
+bool recovered_is_whole(const struct recovered *recovered, const struct partition *partition);
+
+/* Reads all journals through into the partitions (recover_replay.c). */
+bool recovered_replay(struct recovered *recovered, struct error *error);
 
 /* The shard passes to the caller. */
 struct shard *recovered_take_shard(struct recovered *recovered, uint32_t id);

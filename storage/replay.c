@@ -7,24 +7,39 @@
 #include "storage/settle.h"
 #include "storage/snapshot.h"
 
-enum { REPLAY_UNSETTLED_MAX = 1 << 20, REPLAY_PIECE = 256 << 10 };
+enum { REPLAY_PIECE = 256 << 10 };
 
 static bool replay_broken(const struct partition *partition, const char *what,
                           struct error *error) {
-    return error_set(error, EBADMSG,
-                     "the journal does not fit partition %u: %s. Nothing was changed; please keep "
-                     "the directory and report this",
+    return error_set(error, EBADMSG, "the journal does not fit partition %u: %s",
                      partition->definition.id, what);
 }
 
 /* --- settling --- */
 
+static struct segment_identity replay_identity(const struct partition *partition,
+                                               const struct segment *segment,
+                                               const struct data_directory *directory) {
+    return (struct segment_identity){.cluster_id = directory->cluster_id,
+                                     .partition = partition->definition.id,
+                                     .segment = segment->number,
+                                     .base_offset = segment->base_offset};
+}
+
+int replay_has_file(const struct partition *partition, const struct data_directory *directory) {
+    if (partition->settled.position == SEGMENT_START) return 0;
+    const struct segment *segment = partition_segment(partition, partition->settled.segment);
+    if (!segment) return 0;
+    struct segment_identity identity = replay_identity(partition, segment, directory);
+    struct file *file = NULL;
+    int result = segment_open_read(directory->disk, &identity, &file);
+    file_close(file);
+    return result;
+}
+
 static int replay_segment_file(struct partition *partition, struct segment *segment,
                                struct data_directory *directory, uint64_t upto) {
-    struct segment_identity identity = {.cluster_id = directory->cluster_id,
-                                        .partition = partition->definition.id,
-                                        .segment = segment->number,
-                                        .base_offset = segment->base_offset};
+    struct segment_identity identity = replay_identity(partition, segment, directory);
     uint64_t size = round_up(upto + SEGMENT_STEP_MIN, SEGMENT_STEP_MIN);
     if (!segment->file) return segment_create(directory->disk, &identity, size, &segment->file);
     return segment->file->allocated < upto ? segment_extend(segment->file, size) : 0;
@@ -86,12 +101,21 @@ static void replay_moved(struct partition *partition) {
     partition->formed = partition->durable = partition->end;
 }
 
-/* Goes on in the entry's segment: settles the old one to its padded end first. */
+/* Whether an entry at this place goes on at the end of the log: right there, or at the beginning of
+ * the next segment. Asked before anything is changed: what does not fit leaves the log as it is. */
+static bool place_goes_on(const struct partition *partition, struct place place, bool *begins) {
+    *begins = partition->segment_count == 0 || place.segment != partition_active(partition)->number;
+    if (!*begins) return place_equal(place, partition->end);
+    uint32_t next =
+        partition->segment_count ? partition_active(partition)->number + 1 : partition->end.segment;
+    return place.segment == next && place.position == SEGMENT_START;
+}
+
+/* Goes on in the next segment: settles the old one to its padded end first. */
 static bool replay_roll(struct partition *partition, uint32_t number, int64_t base_offset,
                         int64_t time_ms, struct data_directory *directory, struct error *error) {
     if (partition->segment_count) {
         const struct segment *old = partition_active(partition);
-        if (old->number + 1 != number) return replay_broken(partition, "segments jump", error);
         if (place_compare(partition->settled, partition->end) < 0 &&
             !replay_settle(partition, round_up(old->end, DISK_BLOCK), directory, error))
             return false;
@@ -103,10 +127,11 @@ static bool replay_roll(struct partition *partition, uint32_t number, int64_t ba
 }
 
 /* Offsets go on: a CRC that holds says that we wrote it, not that it is right. */
-static bool header_goes_on(const struct partition *partition, const struct batch_header *header) {
+static bool header_goes_on(const struct batch_header *header, int64_t next_offset) {
+    if (batch_idempotent(header) && header->producer_epoch < 0) return false;
     if (batch_idempotent(header) && !batch_control(header) && header->base_sequence < 0)
         return false;
-    return header->base_offset >= partition->next_offset && header->last_offset_delta >= 0 &&
+    return header->base_offset >= next_offset && header->last_offset_delta >= 0 &&
            header->base_offset < INT64_MAX - header->last_offset_delta;
 }
 
@@ -114,14 +139,14 @@ static bool replay_batch(struct partition *partition, struct place *place, struc
                          const struct batch_header *header, int64_t time_ms,
                          struct data_directory *directory, struct error *error) {
     if (header->base_offset < partition->next_offset) return true;
-    if (!header_goes_on(partition, header)) return replay_broken(partition, "an offset", error);
-    bool begins =
-        partition->segment_count == 0 || place->segment != partition_active(partition)->number;
+    if (!header_goes_on(header, partition->next_offset))
+        return replay_broken(partition, "an offset", error);
+    bool begins;
+    if (!place_goes_on(partition, *place, &begins))
+        return replay_broken(partition, "a batch is not at the end of the log", error);
     if (begins &&
         !replay_roll(partition, place->segment, header->base_offset, time_ms, directory, error))
         return false;
-    if (!place_equal(*place, partition->end))
-        return replay_broken(partition, "a batch is not at the end of the log", error);
     if (batch_idempotent(header))
         producers_apply(&partition->producers, header, header->base_offset, time_ms);
     partition_place(partition, header, batch);
@@ -145,10 +170,7 @@ static bool replay_batches(struct partition *partition, struct bytes payload, in
         place.position += batch.len;
         rest = bytes_make(rest.at + batch.len, rest.len - batch.len);
     }
-    uint64_t unsettled = partition->end.position - partition->settled.position;
-    return unsettled < REPLAY_UNSETTLED_MAX ||
-           replay_settle(partition, round_down(partition->end.position, DISK_BLOCK), directory,
-                         error);
+    return true;
 }
 
 /* A header whose batch is in the segment already: everything but its bytes. */
@@ -195,36 +217,53 @@ static bool extent_decode(struct bytes payload, struct extent *extent) {
            extent->upto <= round_up(extent->end, DISK_BLOCK);
 }
 
+static bool extent_header(const struct extent *extent, uint32_t at, struct batch_header *header) {
+    return batch_header_read(
+        bytes_make(extent->headers.at + at * BATCH_HEADER_SIZE, BATCH_HEADER_SIZE), header);
+}
+
+/* Whether the headers go on from `next_offset`, cover [first batch, end), and the remainder is made
+ * of what they say. `first_behind` is where the first batch behind upto begins. */
+static bool extent_is_sound(const struct partition *partition, const struct extent *extent,
+                            uint64_t *first_behind) {
+    struct batch_header header;
+    int64_t next_offset = partition->next_offset;
+    uint64_t position = extent->first_batch;
+    *first_behind = UINT64_MAX;
+    for (uint32_t at = 0; at < extent->count; at++) {
+        if (!extent_header(extent, at, &header) || !header_goes_on(&header, next_offset))
+            return false;
+        if (position >= extent->upto && *first_behind == UINT64_MAX) *first_behind = position;
+        next_offset = batch_last_offset(&header) + 1;
+        position += batch_size(&header);
+        if (position > extent->end) return false;
+    }
+    return position == extent->end &&
+           remainder_is_sound(extent->remainder, extent->upto, *first_behind);
+}
+
 static bool replay_extent(struct partition *partition, struct bytes payload, int64_t time_ms,
                           struct data_directory *directory, struct error *error) {
     struct extent extent;
     struct batch_header header;
-    if (!extent_decode(payload, &extent) ||
-        !batch_header_read(bytes_make(extent.headers.at, BATCH_HEADER_SIZE), &header))
+    if (!extent_decode(payload, &extent) || !extent_header(&extent, 0, &header))
         return replay_broken(partition, "a broken EXTENT entry", error);
     if (header.base_offset < partition->next_offset) return true;
-    bool begins =
-        partition->segment_count == 0 || extent.from.segment != partition_active(partition)->number;
+    uint64_t first_behind;
+    bool begins;
+    if (!place_goes_on(partition, (struct place){extent.from.segment, extent.first_batch}, &begins))
+        return replay_broken(partition, "an EXTENT is not at the end of the log", error);
+    if (!extent_is_sound(partition, &extent, &first_behind))
+        return replay_broken(partition, "an EXTENT is not made of whole batches", error);
     if (begins &&
         !replay_roll(partition, extent.from.segment, header.base_offset, time_ms, directory, error))
         return false;
-    if (partition->end.position != extent.first_batch)
-        return replay_broken(partition, "an EXTENT is not at the end of the log", error);
     if (!replay_settle(partition, extent.from.position, directory, error)) return false;
 
-    uint64_t first_behind = UINT64_MAX;
     for (uint32_t at = 0; at < extent.count; at++) {
-        if (!batch_header_read(
-                bytes_make(extent.headers.at + at * BATCH_HEADER_SIZE, BATCH_HEADER_SIZE), &header))
-            return replay_broken(partition, "a broken header in an EXTENT", error);
-        if (!header_goes_on(partition, &header))
-            return replay_broken(partition, "an offset in an EXTENT", error);
-        if (partition->end.position >= extent.upto && first_behind == UINT64_MAX)
-            first_behind = partition->end.position;
+        check(extent_header(&extent, at, &header));
         replay_header(partition, &header, time_ms);
     }
-    if (partition->end.position != extent.end)
-        return replay_broken(partition, "an EXTENT of the wrong length", error);
     while (partition->tail.count) tail_drop_oldest(&partition->tail);
     partition->settled.position = extent.upto < extent.end ? extent.upto : extent.end;
     /* A padded end is final: the log has gone on in the next segment. */
@@ -233,8 +272,8 @@ static bool replay_extent(struct partition *partition, struct bytes payload, int
         partition->settled = partition->end;
     }
     replay_moved(partition);
-    return restore_remainder(partition, extent.remainder, first_behind) ||
-           replay_broken(partition, "an EXTENT's remainder is not batches", error);
+    check(restore_remainder(partition, extent.remainder, first_behind));
+    return true;
 }
 
 bool replay_entry(struct partition *partition, const struct block_entry_view *entry,

@@ -8,6 +8,9 @@
 /* One entry of a live partition; `time_ms` is its block's. */
 bool replay_entry(struct partition *partition, const struct block_entry_view *entry,
                   int64_t time_ms, struct data_directory *directory, struct error *error);
+/* Whether the segment file in which the log goes on is there and its own: 0, -ENOENT, -EBADMSG,
+ * another errno. 0 as well when there need not be one. */
+int replay_has_file(const struct partition *partition, const struct data_directory *directory);
 /* Writes out the whole blocks of a partition's tail (blocking): memory stays bounded. */
 bool replay_settle(struct partition *partition, uint64_t upto, struct data_directory *directory,
                    struct error *error);

@@ -180,21 +180,46 @@ static bool take_segment(struct take *take, struct partition *partition) {
            segment->next_offset >= base;
 }
 
+/* Takes the next whole batch off the front of `bytes`. */
+static bool remainder_batch(struct bytes *bytes, struct bytes *batch, struct batch_header *header) {
+    if (!batch_header_read(*bytes, header) || batch_size(header) > bytes->len) return false;
+    *batch = bytes_make(bytes->at, batch_size(header));
+    *bytes = bytes_make(bytes->at + batch->len, bytes->len - batch->len);
+    return true;
+}
+
+/* How many bytes lie before the first whole batch; false when it begins before them. */
+static bool remainder_skip(struct bytes bytes, uint64_t position, uint64_t first_position,
+                           size_t *skip) {
+    uint64_t end = position + bytes.len;
+    *skip = (first_position < end ? first_position : end) - position;
+    return first_position >= position;
+}
+
+bool remainder_is_sound(struct bytes bytes, uint64_t position, uint64_t first_position) {
+    size_t skip;
+    struct bytes batch;
+    struct batch_header header;
+    if (!remainder_skip(bytes, position, first_position, &skip)) return false;
+    bytes = bytes_make(bytes.at + skip, bytes.len - skip);
+    while (bytes.len)
+        if (!remainder_batch(&bytes, &batch, &header)) return false;
+    return true;
+}
+
 bool restore_remainder(struct partition *partition, struct bytes bytes, uint64_t first_position) {
     struct place at = partition->settled;
-    uint64_t end = at.position + bytes.len;
-    uint64_t first = first_position < end ? first_position : end;
-    if (first < at.position) return false;
-    tail_restore(&partition->tail, at, bytes_make(bytes.at, first - at.position));
-    bytes = bytes_make(bytes.at + (first - at.position), end - first);
-    at.position = first;
+    size_t skip;
+    struct bytes batch;
+    struct batch_header header;
+    if (!remainder_skip(bytes, at.position, first_position, &skip)) return false;
+    tail_restore(&partition->tail, at, bytes_make(bytes.at, skip));
+    bytes = bytes_make(bytes.at + skip, bytes.len - skip);
+    at.position += skip;
     while (bytes.len) {
-        struct batch_header header;
-        if (!batch_header_read(bytes, &header) || batch_size(&header) > bytes.len) return false;
-        struct bytes batch = bytes_make(bytes.at, batch_size(&header));
+        if (!remainder_batch(&bytes, &batch, &header)) return false;
         tail_append(&partition->tail, at, header.base_offset, batch);
         at.position += batch.len;
-        bytes = bytes_make(bytes.at + batch.len, bytes.len - batch.len);
     }
     return true;
 }

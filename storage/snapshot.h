@@ -27,6 +27,8 @@ void snapshot_encode(const struct shard *shard, struct byte_buffer *out);
 /* Rebuilds a shard's partitions (recovery): 0, or -ENOENT, -EBADMSG (damaged: the shard may hold a
  * part of it), -EPROTONOSUPPORT (of a newer release), another errno. */
 int snapshot_load(struct disk *disk, struct shard *shard);
+/* Whether bytes from `position` on are what restore_remainder() takes. */
+bool remainder_is_sound(struct bytes bytes, uint64_t position, uint64_t first_position);
 /* Puts unsettled bytes at the settled end back into the tail: the rest of a batch that began before
  * them, then whole batches from `first_position` on. False when they are not that. */
 bool restore_remainder(struct partition *partition, struct bytes bytes, uint64_t first_position);

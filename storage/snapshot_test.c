@@ -180,24 +180,3 @@ Test(snapshot, a_newer_version_is_named) {
     disk_close(disk);
     sim_free(sim);
 }
-
-/* A start that cannot read a snapshot says so and touches nothing. */
-Test(snapshot, a_damaged_one_refuses_to_start) {
-    struct fixture fixture;
-    fill(&fixture);
-    struct byte_buffer bytes = {0};
-    snapshot_encode(fixture_partition(&fixture, 3)->shard, &bytes);
-    fixture_stop(&fixture);
-    bytes.at[bytes.len / 2] ^= 1;
-    struct error error = {0};
-    struct disk *disk = disk_open(fixture.path, false, &error);
-    cr_assert_eq(disk_replace_file(disk, "snapshots", "snapshots/3", byte_buffer_bytes(&bytes)), 0);
-    struct data_directory directory;
-    struct recovered *recovered = NULL;
-    cr_assert(data_directory_open(disk, 1, &directory, &error));
-    cr_assert_not(recover_open(&directory, &recovered, &error));
-    cr_assert(strstr(error.text, "snapshot 3"), "%s", error.text);
-    data_directory_close(&directory);
-    byte_buffer_deinit(&bytes);
-    fixture_deinit(&fixture);
-}

@@ -63,6 +63,14 @@ struct settle {
     bool in_flight;
 };
 
+/* What start-up finds out about a partition. */
+struct partition_start {
+    bool met;                /* a journal has an entry of it … */
+    bool lacks_file;         /* … and the file in which its snapshot ends is not there: … */
+    uint32_t lacking_number; /* … that of this segment */
+    uint32_t whole_since;    /* the newest gap of the journals behind which an entry went on */
+};
+
 struct partition {
     struct partition_definition definition;
     struct shard *shard;
@@ -97,7 +105,8 @@ struct partition {
     bool preparing;        /* a worker creates or extends the active segment's file */
     bool roll;             /* the next append begins a new segment */
     bool dead;             /* deleted; freed when nothing refers to it */
-    uint32_t references;   /* flows in flight: notes, bypasses, settles, cold reads, works */
+    struct partition_start start;
+    uint32_t references; /* flows in flight: notes, bypasses, settles, cold reads, works */
 };
 
 /* Up to where a snapshot contains what the journals hold: all blocks of earlier incarnations, and
@@ -137,6 +146,7 @@ struct store {
     struct lookups lookups;
     struct chunk_pool chunks;
     struct segment_handles handles;
+    uint64_t census_ns;       /* when a block last named every shard's sequence */
     uint64_t handles_ns;      /* when too many of them last asked for a checkpoint */
     struct list cached;       /* settled chunks, oldest first */
     uint64_t cached_bytes;    /* of settled chunks */

@@ -6,6 +6,7 @@
 #include "base/say.h"
 #include "storage/checkpoint.h"
 #include "storage/commit.h"
+#include "storage/layout.h"
 #include "storage/recovered.h"
 #include "storage/remove.h"
 #include "storage/retain.h"
@@ -190,6 +191,7 @@ static void store_make_shards(struct store *store, struct recovered *recovered) 
         if (id % store->core_count != store->core) continue;
         struct shard *shard = recovered_take_shard(recovered, id);
         store->shards[id] = shard;
+        if (id == CATALOG_SHARD) store->journal.catalog_mark = shard->sequence + 1;
         list_each(node, &shard->partitions)
             store_adopt_partition(store, list_entry(node, struct partition, in_shard));
     }

@@ -9,6 +9,8 @@
 #include "protocol/batch_build.h"
 #include "storage/store_fixture.h"
 
+enum { RECOVER_UNSETTLED_BYTES = 4 << 20 };
+
 static enum partition_life fixture_life(void *context, uint32_t id,
                                         struct partition_definition *definition) {
     struct fixture *fixture = context;
@@ -53,7 +55,8 @@ void fixture_start(struct fixture *fixture) {
     cr_assert(disk, "%s", error.text);
     cr_assert(data_directory_open(disk, 1, &fixture->directory, &error), "%s", error.text);
     struct recovered *recovered = NULL;
-    cr_assert(recover_open(&fixture->directory, &recovered, &error), "%s", error.text);
+    cr_assert(recover_open(&fixture->directory, RECOVER_UNSETTLED_BYTES, &recovered, &error), "%s",
+              error.text);
     cr_assert(recover_catalog(recovered, fixture_catalog, fixture, &error), "%s", error.text);
     cr_assert(recover_partitions(recovered, fixture_life, fixture, &error), "%s", error.text);
     cr_assert(recover_finish(recovered, fixture->cores, &error), "%s", error.text);
@@ -63,6 +66,7 @@ void fixture_start(struct fixture *fixture) {
                                fixture->cores, recovered, &error);
     cr_assert(fixture->store, "%s", error.text);
     recover_free(recovered);
+    cr_assert(data_directory_expect_journals(&fixture->directory, 1, &error));
     for (uint32_t id = 1; id <= fixture->partitions; id++) {
         struct partition_definition definition;
         fixture_life(fixture, id, &definition);

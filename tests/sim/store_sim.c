@@ -632,9 +632,13 @@ static bool life_open(struct run *run) {
     if (!data_directory_open(disk, 1, &life->directory, &run->error)) return false;
     if (!run->has_started && !make_small_journals(run, life)) return false;
     struct recovered *recovered = NULL;
-    if (!recover_open(&life->directory, &recovered, &run->error)) return false;
+    if (!recover_open(&life->directory, run->mix.options.unsettled_bytes_max / 2, &recovered,
+                      &run->error))
+        return false;
     if (!life_recover(run, recovered)) return false;
     recover_free(recovered);
+    if (!data_directory_expect_journals(&life->directory, life->core_count, &run->error))
+        return false;
     life_open_partitions(run);
     run->has_started = true;
     return true;

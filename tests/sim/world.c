@@ -30,7 +30,7 @@ bool world_start(struct world *world, unsigned core_count, size_t memory_bytes,
         struct ring *ring = world->rings[world->core_count++] = sim_ring_new(world->sim);
         if (!server_open_core(server, core, ring, error)) return false;
     }
-    server_join(server);
+    if (!server_join(server, error)) return false;
     for (unsigned core = 0; core < core_count; core++)
         if (!server_begin_core(server, core, error)) return false;
     return true;
