@@ -101,6 +101,9 @@ Test(compile, every_known_file_can_be_imported) {
                        "message A { google.type.Money m = 1 [(confluent.field_meta).doc = \"x\"];"
                        "confluent.type.Decimal d = 2; }"),
               "%s", error.text);
+    cr_expect(compiles("syntax = \"proto3\"; import \"buf/validate/validate.proto\"; message A {"
+                       "string mail = 1 [(buf.validate.field).string.email = true]; }"),
+              "%s", error.text);
 }
 
 Test(compile, imports_in_a_circle_are_refused) {
