@@ -7,7 +7,7 @@
 #include "consumer-groups/consumer_world.h"
 #include "storage/partition.h"
 
-enum { LOG_ID = 1, ANSWER_S = 120, SHARDS = 4 };
+enum { LOG_ID = 1, UNSETTLED_BYTES = 4 << 20, ANSWER_S = 120, SHARDS = 4 };
 
 /* What a crash leaves behind in memory is not freed, because its parts point at each other in any
  * state; and it is no leak. */
@@ -53,7 +53,8 @@ static void open_store(struct world *world) {
     world->directory = new_zero(struct data_directory);
     cr_assert(data_directory_open(sim_disk_open(world->sim), 1, world->directory, &error), "%s",
               error.text);
-    cr_assert(recover_open(world->directory, &recovered, &error), "%s", error.text);
+    cr_assert(recover_open(world->directory, UNSETTLED_BYTES, &recovered, &error), "%s",
+              error.text);
     cr_assert(recover_catalog(recovered, take_catalog, NULL, &error), "%s", error.text);
     cr_assert(recover_partitions(recovered, find_life, NULL, &error), "%s", error.text);
     cr_assert(recover_finish(recovered, 1, &error), "%s", error.text);
