@@ -153,17 +153,6 @@ def test_a_parked_fetch_goes_with_its_client():
         assert time.monotonic() - began < 4
 
 
-def test_sessions_are_not_kept():
-    with Broker() as broker, broker.connect() as client:
-        fill(client, batches=1)
-        answer = client.call("Fetch", 12, **client.fetch_body("t", {0: 0}, session_id=0,
-                                                             session_epoch=0))
-        assert answer["session_id"] == 0 and answer["responses"]
-        answer = client.call("Fetch", 12, **client.fetch_body("t", {0: 0}, session_id=7,
-                                                             session_epoch=3))
-        assert answer["error_code"] == ERRORS["FETCH_SESSION_ID_NOT_FOUND"]
-
-
 def test_followers_are_refused():
     with Broker() as broker, broker.connect() as client:
         fill(client, batches=1)
