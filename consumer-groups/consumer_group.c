@@ -126,6 +126,7 @@ void consumer_bump(struct consumer_group *group) {
     check(group->epoch < INT32_MAX);
     group->epoch++;
     group->epoch_dirty = true;
+    group->changed_at_ms = coordinator_now_ms(consumer_coordinator(group));
 }
 
 void consumer_settle(struct consumer_group *group) {

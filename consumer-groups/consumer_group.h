@@ -111,7 +111,7 @@ struct consumer_group {
     bool epoch_dirty;           /* the epoch rose, and the record is still to be written */
     struct consumer_assignment *assignment; /* in flight, or NULL */
     struct coordinator_timer assign;        /* the next one is due */
-    uint64_t assigned_at_ms;                /* the coordinator's clock */
+    uint64_t assigned_at_ms, changed_at_ms; /* the coordinator's clock; 0: not in this life */
 };
 
 static inline struct consumer_group *consumer_of(const struct group *group) {

@@ -379,16 +379,22 @@ static bool is_full(const struct heartbeat *beat) {
            (request->rebalance_timeout_ms >= 0 && subscription && says_what_it_owns(beat));
 }
 
-/* A member that waits for partitions, or for an assignment, is asked to come again soon; all those
- * of a large group together not more than some thousand times a second. */
+/* Members learn of changes by their heartbeats, so while a group changes they are asked for more of
+ * them: who waits for partitions or an assignment, and everybody for one interval after a change,
+ * because members of a group mostly come and go together. All those of a large group not more than
+ * some thousand times a second. */
 static int32_t interval_ms(const struct heartbeat *beat) {
-    enum { WAITING_MS = 500, MEMBERS_PER_MS = 2 };
+    enum { SOON_MS = 500, MEMBERS_PER_MS = 2 };
     const struct consumer_group *group = beat->group;
     const struct consumer_current *current = &beat->member->current;
     int64_t interval = consumer_heartbeat_ms(group), soon = group->member_count / MEMBERS_PER_MS;
-    if (soon < WAITING_MS) soon = WAITING_MS;
+    if (soon < SOON_MS) soon = SOON_MS;
+    if (soon >= interval) return (int32_t)interval;
     bool waits = current->state != MEMBER_STABLE || current->epoch != group->epoch;
-    return (int32_t)(waits && soon < interval ? soon : interval);
+    int64_t since =
+        (int64_t)(coordinator_now_ms(consumer_coordinator(group)) - group->changed_at_ms);
+    bool changes = group->changed_at_ms && since < interval;
+    return (int32_t)(waits || changes ? soon : interval);
 }
 
 static void answer(struct heartbeat *beat, bool assigned_changed) {

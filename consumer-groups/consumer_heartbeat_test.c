@@ -400,16 +400,28 @@ Test(consumer_heartbeat, assignments_keep_their_interval) {
     cr_assert(run("b", 2, NULL, "", NULL) == 4);
 }
 
-Test(consumer_heartbeat, who_waits_is_asked_to_come_again_soon) {
+static int32_t interval_of(const char *member, int32_t epoch) {
     struct beat beat;
-    beat_init(&beat, &world, "g", "a", 0);
-    beat_join(&beat, "t");
+    beat_init(&beat, &world, "g", member, epoch);
+    if (epoch == 0) beat_join(&beat, "t");
     ASSERT_CODE(&beat, NONE);
-    cr_assert(beat.response.heartbeat_interval_ms == 5000);
+    int32_t interval = beat.response.heartbeat_interval_ms;
     beat_deinit(&beat);
-    beat_init(&beat, &world, "g", "b", 0);
-    beat_join(&beat, "t");
-    ASSERT_CODE(&beat, NONE);
-    cr_assert(beat.response.heartbeat_interval_ms == 500);
-    beat_deinit(&beat);
+    return interval;
+}
+
+Test(consumer_heartbeat, while_a_group_changes_its_members_are_asked_to_come_again_soon) {
+    cr_assert(interval_of("a", 0) == 500, "others may join, too");
+    world_pass_ms(&world, 6000);
+    cr_assert(interval_of("a", 2) == 5000);
+    cr_assert(interval_of("b", 0) == 500);
+    world_pass_ms(&world, 6000);
+    cr_assert(interval_of("b", 3) == 500, "it waits for partitions");
+    cr_assert(interval_of("a", 2) == 500, "it is to give up some");
+    run("a", 2, NULL, "t:0,1", NULL);
+    run("b", 3, NULL, "", NULL);
+    cr_assert(interval_of("a", 3) == 5000);
+    cr_assert(interval_of("b", 3) == 5000);
+    world.catalog.options->consumer_heartbeat_ms = 100;
+    cr_assert(interval_of("c", 0) == 100, "never later than that");
 }
