@@ -19,6 +19,7 @@
 #include "registry/known.h"
 
 namespace pb = google::protobuf;
+using ErrorPlace = pb::DescriptorPool::ErrorCollector;
 
 namespace {
 
@@ -221,7 +222,8 @@ class Compilation {
         pb::FileDescriptorProto *copy = set_.add_file();
         linked->CopyTo(copy);
         linked->CopyJsonNameTo(copy);
-        if (!types_are_known(name, *file, *copy, places)) return nullptr;
+        places_ = &places;
+        if (!types_are_known(name, *file, linked)) return nullptr;
         if (!options_all(*copy, option_is_custom)) {
             fail(name, "an option is not known");
             return nullptr;
@@ -229,42 +231,65 @@ class Compilation {
         return linked;
     }
 
-    // A type that no file defines is a placeholder: the copied field then has no type.
-    bool field_is_known(const std::string &name, const pb::FieldDescriptorProto &field,
-                        const pb::FieldDescriptorProto &copy,
-                        const pb::compiler::SourceLocationTable &places) {
-        if (copy.has_type()) return true;
+    // What no file defines is a placeholder in the pool.
+    bool unknown(const std::string &name, const pb::Message &part, ErrorPlace::ErrorLocation place,
+                 const std::string &type) {
         int line = -1, column = 0;
-        places.Find(&field, pb::DescriptorPool::ErrorCollector::TYPE, &line, &column);
-        first_.set(name, line, column, "\"" + field.type_name() + "\" is not defined.");
+        places_->Find(&part, place, &line, &column);
+        first_.set(name, line, column, "\"" + type + "\" is not defined.");
         return false;
     }
 
-    bool fields_are_known(const std::string &name, const pb::DescriptorProto &message,
-                          const pb::DescriptorProto &copy,
-                          const pb::compiler::SourceLocationTable &places) {
-        for (int i = 0; i < copy.field_size(); i++)
-            if (!field_is_known(name, message.field(i), copy.field(i), places)) return false;
-        for (int i = 0; i < copy.extension_size(); i++)
-            if (!field_is_known(name, message.extension(i), copy.extension(i), places))
-                return false;
-        for (int i = 0; i < copy.nested_type_size(); i++)
-            if (!fields_are_known(name, message.nested_type(i), copy.nested_type(i), places))
+    bool field_is_known(const std::string &name, const pb::FieldDescriptorProto &parsed,
+                        const pb::FieldDescriptor *field) {
+        bool is_enum = field->type() == pb::FieldDescriptor::TYPE_ENUM;
+        const pb::FileDescriptor *file = is_enum                 ? field->enum_type()->file()
+                                         : field->message_type() ? field->message_type()->file()
+                                                                 : nullptr;
+        if (file && file->is_placeholder())
+            return unknown(name, parsed, ErrorPlace::TYPE, parsed.type_name());
+        if (field->containing_type()->file()->is_placeholder())
+            return unknown(name, parsed, ErrorPlace::EXTENDEE, parsed.extendee());
+        return true;
+    }
+
+    bool fields_are_known(const std::string &name, const pb::DescriptorProto &parsed,
+                          const pb::Descriptor *message) {
+        for (int i = 0; i < message->field_count(); i++)
+            if (!field_is_known(name, parsed.field(i), message->field(i))) return false;
+        for (int i = 0; i < message->extension_count(); i++)
+            if (!field_is_known(name, parsed.extension(i), message->extension(i))) return false;
+        for (int i = 0; i < message->nested_type_count(); i++)
+            if (!fields_are_known(name, parsed.nested_type(i), message->nested_type(i)))
                 return false;
         return true;
     }
 
-    bool types_are_known(const std::string &name, const pb::FileDescriptorProto &file,
-                         const pb::FileDescriptorProto &copy,
-                         const pb::compiler::SourceLocationTable &places) {
-        for (int i = 0; i < copy.extension_size(); i++)
-            if (!field_is_known(name, file.extension(i), copy.extension(i), places)) return false;
-        for (int i = 0; i < copy.message_type_size(); i++)
-            if (!fields_are_known(name, file.message_type(i), copy.message_type(i), places))
-                return false;
+    bool methods_are_known(const std::string &name, const pb::ServiceDescriptorProto &parsed,
+                           const pb::ServiceDescriptor *service) {
+        for (int i = 0; i < service->method_count(); i++) {
+            const pb::MethodDescriptorProto &method = parsed.method(i);
+            if (service->method(i)->input_type()->file()->is_placeholder())
+                return unknown(name, method, ErrorPlace::INPUT_TYPE, method.input_type());
+            if (service->method(i)->output_type()->file()->is_placeholder())
+                return unknown(name, method, ErrorPlace::OUTPUT_TYPE, method.output_type());
+        }
         return true;
     }
 
+    bool types_are_known(const std::string &name, const pb::FileDescriptorProto &parsed,
+                         const pb::FileDescriptor *file) {
+        for (int i = 0; i < file->extension_count(); i++)
+            if (!field_is_known(name, parsed.extension(i), file->extension(i))) return false;
+        for (int i = 0; i < file->message_type_count(); i++)
+            if (!fields_are_known(name, parsed.message_type(i), file->message_type(i)))
+                return false;
+        for (int i = 0; i < file->service_count(); i++)
+            if (!methods_are_known(name, parsed.service(i), file->service(i))) return false;
+        return true;
+    }
+
+    const pb::compiler::SourceLocationTable *places_ = nullptr;  // of the file being checked
     FirstError first_;
     pb::DescriptorPool pool_;
     pb::FileDescriptorSet set_;
