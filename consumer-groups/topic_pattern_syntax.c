@@ -55,7 +55,7 @@ static int32_t node_new(struct pattern_parser *p, enum node_kind kind, int64_t s
         tree->nodes = memory_resize(tree->nodes, (size_t)tree->capacity * sizeof *tree->nodes);
     }
     tree->nodes[tree->count] = (struct pattern_node){
-        .kind = kind, .states = (int32_t)states, .first = NODE_NONE, .next = NODE_NONE};
+        .kind = (uint8_t)kind, .states = (int32_t)states, .first = NODE_NONE, .next = NODE_NONE};
     return tree->count++;
 }
 
@@ -67,7 +67,7 @@ static int32_t set_node(struct pattern_parser *p, const struct character_set *se
 
 static int32_t assertion_node(struct pattern_parser *p, enum assertion assertion, size_t at) {
     int32_t node = node_new(p, NODE_ASSERTION, 1, at);
-    node_at(p, node)->assertion = assertion;
+    node_at(p, node)->assertion = (uint8_t)assertion;
     return node;
 }
 
