@@ -1,0 +1,362 @@
+#include "registry/subjects.h"
+
+#include "base/check.h"
+
+#define DEFAULT_CONTEXT BYTES_OF(".")
+
+/* The ids of one context. */
+struct context {
+    struct map_node by_name;
+    int32_t id_highest;
+    size_t len;
+    uint8_t name[];
+};
+
+static const struct {
+    const char *name;
+    enum registry_mode mode;
+} modes[] = {{"READWRITE", MODE_READWRITE},
+             {"READONLY", MODE_READONLY},
+             {"READONLY_OVERRIDE", MODE_READONLY_OVERRIDE},
+             {"IMPORT", MODE_IMPORT}};
+
+/* --- keys --- */
+
+struct bytes subject_context(struct bytes name) {
+    const uint8_t *end = NULL;
+    if (name.len > 2 && name.at[0] == ':' && name.at[1] == '.')
+        end = (const uint8_t *)memchr(name.at + 1, ':', name.len - 1);
+    return end ? bytes_make(name.at + 1, (size_t)(end - name.at - 1)) : DEFAULT_CONTEXT;
+}
+
+static uint64_t id_hash(struct bytes context, int32_t id) {
+    return hash_u64(hash_bytes(context) ^ (uint64_t)id);
+}
+
+/* Collisions are sorted out by comparing. */
+static uint64_t content_hash(struct bytes context, const struct schema_entry *entry) {
+    return hash_u64(hash_bytes(context) ^ hash_bytes(entry->schema) * 31 ^ (uint64_t)entry->type);
+}
+
+static bool content_equal(const struct schema_entry *a, const struct schema_entry *b) {
+    if (a->type != b->type || !bytes_equal(a->schema, b->schema) ||
+        !bytes_equal(a->metadata, b->metadata) || !bytes_equal(a->rule_set, b->rule_set) ||
+        a->reference_count != b->reference_count)
+        return false;
+    for (size_t i = 0; i < a->reference_count; i++) {
+        const struct schema_reference *one = &a->references[i], *other = &b->references[i];
+        if (one->version != other->version || !bytes_equal(one->name, other->name) ||
+            !bytes_equal(one->subject, other->subject))
+            return false;
+    }
+    return true;
+}
+
+/* --- parts --- */
+
+static struct context *context_find(const struct subjects *subjects, struct bytes name) {
+    struct map_node *node = map_find(&subjects->contexts, hash_bytes(name));
+    for (; node; node = map_find_next(node)) {
+        struct context *context = map_entry(node, struct context, by_name);
+        if (bytes_equal(bytes_make(context->name, context->len), name)) return context;
+    }
+    return NULL;
+}
+
+static struct context *context_have(struct subjects *subjects, struct bytes name) {
+    struct context *context = context_find(subjects, name);
+    if (context) return context;
+    context = (struct context *)memory_zero(1, sizeof *context + name.len);
+    context->len = name.len;
+    memcpy(context->name, name.at, name.len);
+    map_insert(&subjects->contexts, &context->by_name, hash_bytes(name));
+    return context;
+}
+
+static struct subject *subject_named(const struct subjects *subjects, struct bytes name) {
+    struct map_node *node = map_find(&subjects->by_name, hash_bytes(name));
+    for (; node; node = map_find_next(node)) {
+        struct subject *subject = map_entry(node, struct subject, by_name);
+        if (bytes_equal(subject->name, name)) return subject;
+    }
+    return NULL;
+}
+
+static struct subject *subject_have(struct subjects *subjects, struct bytes name) {
+    struct subject *subject = subject_named(subjects, name);
+    if (subject) return subject;
+    subject = new_zero(struct subject);
+    uint8_t *copy = (uint8_t *)memory_new(name.len);
+    if (name.len) memcpy(copy, name.at, name.len);
+    subject->name = bytes_make(copy, name.len);
+    subject->context = subject_context(subject->name);
+    map_insert(&subjects->by_name, &subject->by_name, hash_bytes(name));
+    return subject;
+}
+
+/* Where a version is, or would be. */
+static size_t version_place(const struct subject *subject, int32_t version) {
+    size_t from = 0, to = subject->count;
+    while (from < to) {
+        size_t middle = from + (to - from) / 2;
+        if (subject->versions[middle]->entry.version < version)
+            from = middle + 1;
+        else
+            to = middle;
+    }
+    return from;
+}
+
+static struct subject_version *version_at(const struct subject *subject, int32_t version) {
+    size_t place = version_place(subject, version);
+    bool found = place < subject->count && subject->versions[place]->entry.version == version;
+    return found ? subject->versions[place] : NULL;
+}
+
+static void entry_copy(struct subject_version *version, const struct schema_entry *from) {
+    struct schema_entry *to = &version->entry;
+    struct arena *arena = &version->memory;
+    arena_init(arena, SIZE_MAX);
+    *to = *from;
+    to->schema = arena_copy(arena, from->schema);
+    if (from->guid.at) to->guid = arena_copy(arena, from->guid);
+    if (from->metadata.at) to->metadata = arena_copy(arena, from->metadata);
+    if (from->rule_set.at) to->rule_set = arena_copy(arena, from->rule_set);
+    to->references = arena_array(arena, struct schema_reference, from->reference_count + 1);
+    for (size_t i = 0; i < from->reference_count; i++) {
+        to->references[i] = (struct schema_reference){
+            arena_copy(arena, from->references[i].name),
+            arena_copy(arena, from->references[i].subject), from->references[i].version};
+    }
+}
+
+static void version_free(struct subject_version *version) {
+    arena_deinit(&version->memory);
+    free(version);
+}
+
+static void version_remove(struct subjects *subjects, struct subject *subject, int32_t number) {
+    struct subject_version *version = version_at(subject, number);
+    if (!version) return;
+    size_t place = version_place(subject, number);
+    map_remove(&subjects->by_id, &version->by_id);
+    map_remove(&subjects->by_content, &version->by_content);
+    memmove(&subject->versions[place], &subject->versions[place + 1],
+            (subject->count - place - 1) * sizeof(struct subject_version *));
+    subject->count--;
+    version_free(version);
+}
+
+static void version_add(struct subjects *subjects, struct subject *subject,
+                        const struct schema_entry *entry) {
+    struct subject_version *version = new_zero(struct subject_version);
+    struct context *context = context_have(subjects, subject->context);
+    version->subject = subject;
+    entry_copy(version, entry);
+    if (subject->count == subject->capacity) {
+        subject->capacity = subject->capacity ? subject->capacity * 2 : 4;
+        subject->versions = (struct subject_version **)memory_resize(
+            subject->versions, subject->capacity * sizeof(struct subject_version *));
+    }
+    size_t place = version_place(subject, entry->version);
+    memmove(&subject->versions[place + 1], &subject->versions[place],
+            (subject->count - place) * sizeof(struct subject_version *));
+    subject->versions[place] = version;
+    subject->count++;
+    map_insert(&subjects->by_id, &version->by_id, id_hash(subject->context, entry->id));
+    map_insert(&subjects->by_content, &version->by_content,
+               content_hash(subject->context, &version->entry));
+    if (entry->id > context->id_highest) context->id_highest = entry->id;
+    if (entry->version > subject->highest) subject->highest = entry->version;
+}
+
+/* --- applying --- */
+
+static void schema_apply(struct subjects *subjects, const struct schema_record *record) {
+    struct subject *subject = subject_have(subjects, record->subject);
+    version_remove(subjects, subject, record->version);
+    if (!record->tombstone) version_add(subjects, subject, &record->entry);
+}
+
+static void config_apply(struct subjects *subjects, const struct schema_record *record) {
+    enum compatibility_level level = COMPATIBILITY_BACKWARD;
+    bool set = record->setting.at && compatibility_level_parse(record->setting, &level);
+    if (record->subject.at) {
+        struct subject *subject = subject_have(subjects, record->subject);
+        subject->level_set = set;
+        subject->level = level;
+    } else {
+        subjects->level_set = set;
+        subjects->level = level;
+    }
+}
+
+static void mode_apply(struct subjects *subjects, const struct schema_record *record) {
+    enum registry_mode mode = MODE_UNSET;
+    for (size_t i = 0; record->setting.at && i < array_count(modes); i++) {
+        if (bytes_equal_text(record->setting, modes[i].name)) mode = modes[i].mode;
+    }
+    if (record->subject.at)
+        subject_have(subjects, record->subject)->mode = mode;
+    else
+        subjects->mode = mode;
+}
+
+static void delete_apply(struct subjects *subjects, const struct schema_record *record) {
+    struct subject *subject = subject_named(subjects, record->subject);
+    for (size_t i = 0; subject && i < subject->count; i++) {
+        struct schema_entry *entry = &subject->versions[i]->entry;
+        if (entry->version <= record->version) entry->deleted = true;
+    }
+}
+
+static void clear_apply(struct subjects *subjects, const struct schema_record *record) {
+    struct subject *subject = subject_named(subjects, record->subject);
+    for (size_t i = subject ? subject->count : 0; i > 0; i--) {
+        const struct schema_entry *entry = &subject->versions[i - 1]->entry;
+        if (entry->deleted) version_remove(subjects, subject, entry->version);
+    }
+}
+
+void subjects_apply(struct subjects *subjects, const struct schema_record *record) {
+    subjects->generation++;
+    switch (record->kind) {
+        case SCHEMA_RECORD_SCHEMA: return schema_apply(subjects, record);
+        case SCHEMA_RECORD_CONFIG: return config_apply(subjects, record);
+        case SCHEMA_RECORD_MODE: return mode_apply(subjects, record);
+        case SCHEMA_RECORD_DELETE_SUBJECT: return delete_apply(subjects, record);
+        case SCHEMA_RECORD_CLEAR_SUBJECT: return clear_apply(subjects, record);
+        default: return;
+    }
+}
+
+/* --- looking --- */
+
+struct subject_version *subject_find_version(const struct subject *subject, int32_t version,
+                                             bool deleted_too) {
+    if (version != -1) {
+        struct subject_version *found = version_at(subject, version);
+        return found && (deleted_too || !found->entry.deleted) ? found : NULL;
+    }
+    for (size_t i = subject->count; i > 0; i--) {
+        if (deleted_too || !subject->versions[i - 1]->entry.deleted)
+            return subject->versions[i - 1];
+    }
+    return NULL;
+}
+
+struct subject *subjects_find(const struct subjects *subjects, struct bytes name,
+                              bool deleted_too) {
+    struct subject *subject = subject_named(subjects, name);
+    return subject && subject_find_version(subject, -1, deleted_too) ? subject : NULL;
+}
+
+struct subject_version *subjects_find_id(const struct subjects *subjects, struct bytes context,
+                                         int32_t id) {
+    struct map_node *node = map_find(&subjects->by_id, id_hash(context, id));
+    for (; node; node = map_find_next(node)) {
+        struct subject_version *version = map_entry(node, struct subject_version, by_id);
+        if (version->entry.id == id && bytes_equal(version->subject->context, context))
+            return version;
+    }
+    return NULL;
+}
+
+struct subject_version *subjects_find_same(const struct subjects *subjects, struct bytes context,
+                                           const struct subject *subject,
+                                           const struct schema_entry *entry, bool deleted_too) {
+    struct map_node *node = map_find(&subjects->by_content, content_hash(context, entry));
+    struct subject_version *newest = NULL;
+    for (; node; node = map_find_next(node)) {
+        struct subject_version *version = map_entry(node, struct subject_version, by_content);
+        if (!bytes_equal(version->subject->context, context) ||
+            !content_equal(&version->entry, entry))
+            continue;
+        if ((subject && version->subject != subject) || (version->entry.deleted && !deleted_too))
+            continue;
+        if (!newest || version->entry.version > newest->entry.version) newest = version;
+    }
+    return newest;
+}
+
+static bool refers_to(const struct schema_entry *entry, const struct subject_version *version) {
+    for (size_t i = 0; i < entry->reference_count; i++) {
+        const struct schema_reference *reference = &entry->references[i];
+        if (reference->version == version->entry.version &&
+            bytes_equal(reference->subject, version->subject->name))
+            return true;
+    }
+    return false;
+}
+
+struct subject_version *subjects_find_referrer(const struct subjects *subjects,
+                                               const struct subject_version *version) {
+    struct map_node *node = map_first(&subjects->by_id);
+    for (; node; node = map_next(&subjects->by_id, node)) {
+        struct subject_version *other = map_entry(node, struct subject_version, by_id);
+        if (refers_to(&other->entry, version)) return other;
+    }
+    return NULL;
+}
+
+enum compatibility_level subjects_level(const struct subjects *subjects, struct bytes name) {
+    const struct subject *subject = subject_named(subjects, name);
+    if (subject && subject->level_set) return subject->level;
+    return subjects->level_set ? subjects->level : COMPATIBILITY_BACKWARD;
+}
+
+enum registry_mode subjects_mode(const struct subjects *subjects, struct bytes name) {
+    const struct subject *subject = subject_named(subjects, name);
+    enum registry_mode for_all = subjects->mode ? subjects->mode : MODE_READWRITE;
+    if (for_all == MODE_READONLY_OVERRIDE) return for_all;
+    return subject && subject->mode ? subject->mode : for_all;
+}
+
+/* --- deciding --- */
+
+void subjects_prepare_register(const struct subjects *subjects, struct bytes name,
+                               const struct schema_entry *entry, struct schema_record *record) {
+    struct bytes context_name = subject_context(name);
+    const struct context *context = context_find(subjects, context_name);
+    const struct subject *subject = subject_named(subjects, name);
+    const struct subject_version *same =
+        subjects_find_same(subjects, context_name, NULL, entry, true);
+    check(!context || context->id_highest < INT32_MAX);
+    *record =
+        (struct schema_record){.kind = SCHEMA_RECORD_SCHEMA, .subject = name, .entry = *entry};
+    record->version = record->entry.version = subject ? subject->highest + 1 : 1;
+    record->entry.id = same ? same->entry.id : (context ? context->id_highest : 0) + 1;
+    record->entry.deleted = false;
+}
+
+/* --- life --- */
+
+void subjects_init(struct subjects *subjects) {
+    *subjects = (struct subjects){0};
+    map_init(&subjects->by_name);
+    map_init(&subjects->by_id);
+    map_init(&subjects->by_content);
+    map_init(&subjects->contexts);
+}
+
+static void subject_free(struct subject *subject) {
+    for (size_t i = 0; i < subject->count; i++) version_free(subject->versions[i]);
+    free(subject->versions);
+    free((void *)(uintptr_t)subject->name.at);
+    free(subject);
+}
+
+void subjects_deinit(struct subjects *subjects) {
+    for (struct map_node *node; (node = map_first(&subjects->by_name));) {
+        map_remove(&subjects->by_name, node);
+        subject_free(map_entry(node, struct subject, by_name));
+    }
+    for (struct map_node *node; (node = map_first(&subjects->contexts));) {
+        map_remove(&subjects->contexts, node);
+        free(map_entry(node, struct context, by_name));
+    }
+    map_deinit(&subjects->by_name);
+    map_deinit(&subjects->by_id);
+    map_deinit(&subjects->by_content);
+    map_deinit(&subjects->contexts);
+}

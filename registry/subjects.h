@@ -1,0 +1,95 @@
+/* What the registry knows: subjects with their versions, ids, settings. State = replay of the
+ * records of _schemas (registry/schema_record.h); every change is decided here, becomes records,
+ * and is applied by the same function that replays them.
+ *
+ *   (subjects, request) ─► subjects_prepare_*() ─► record ─► the log; durable: the answer leaves
+ *                                                     └─► subjects_apply() at once
+ *
+ * Contexts: a subject ":.name:rest" belongs to the context ".name", any other to ".". Ids count per
+ * context, the same schema has the same id in all subjects of one, and an id is never given again:
+ * the highest one ever seen is kept, also when its schema is gone for good.
+ *
+ * Deleting is soft first (the version is hidden, its id stays readable) and then for good. Nothing
+ * here compiles or compares schemas; whoever registers does that before, and names the state that
+ * it looked at by `generation`. Belongs to one core. */
+#pragma once
+
+#include "base/map.h"
+#include "registry/compatibility.h"
+#include "registry/schema_record.h"
+
+enum registry_mode {
+    MODE_UNSET,
+    MODE_READWRITE,
+    MODE_READONLY,
+    MODE_READONLY_OVERRIDE,
+    MODE_IMPORT
+};
+
+struct subject;
+
+/* One version; the texts are its own. */
+struct subject_version {
+    struct subject *subject;
+    struct schema_entry entry;
+    struct map_node by_id;      /* context and id */
+    struct map_node by_content; /* context and what makes two schemas the same */
+    struct arena memory;        /* of the entry's texts */
+};
+
+struct subject {
+    struct map_node by_name;
+    struct bytes name;                 /* qualified, as clients write it */
+    struct bytes context;              /* a part of name, or "." */
+    struct subject_version **versions; /* ascending; soft-deleted ones included */
+    size_t count, capacity;
+    int32_t highest; /* version ever given; never given again */
+    bool level_set;
+    enum compatibility_level level;
+    enum registry_mode mode;
+};
+
+struct subjects {
+    struct map by_name, by_id, by_content, contexts;
+    bool level_set; /* for all that set nothing themselves */
+    enum compatibility_level level;
+    enum registry_mode mode;
+    uint64_t generation; /* rises with every change */
+};
+
+void subjects_init(struct subjects *subjects);
+void subjects_deinit(struct subjects *subjects);
+
+/* Replays or applies one record. Records of kinds that are not known, or that say nothing new,
+ * change nothing. */
+void subjects_apply(struct subjects *subjects, const struct schema_record *record);
+
+/* --- looking --- */
+
+/* A subject with at least one version, the soft-deleted ones counting or not; or NULL. */
+struct subject *subjects_find(const struct subjects *subjects, struct bytes name, bool deleted_too);
+/* "latest" is -1. NULL when there is none. */
+struct subject_version *subject_find_version(const struct subject *subject, int32_t version,
+                                             bool deleted_too);
+/* Any version with that id; soft-deleted ones keep their ids readable. */
+struct subject_version *subjects_find_id(const struct subjects *subjects, struct bytes context,
+                                         int32_t id);
+/* A version of the same type, text and references in the context; `subject` NULL: of any subject.
+ */
+struct subject_version *subjects_find_same(const struct subjects *subjects, struct bytes context,
+                                           const struct subject *subject,
+                                           const struct schema_entry *entry, bool deleted_too);
+/* Whether some version refers to that one; soft-deleted ones still do. Answers the first. */
+struct subject_version *subjects_find_referrer(const struct subjects *subjects,
+                                               const struct subject_version *version);
+struct bytes subject_context(struct bytes name);
+
+/* What holds for a subject: its own setting, that for all, or the default. */
+enum compatibility_level subjects_level(const struct subjects *subjects, struct bytes name);
+enum registry_mode subjects_mode(const struct subjects *subjects, struct bytes name);
+
+/* --- deciding: the record for a change; the caller has checked everything else --- */
+
+/* The next version, with an id that the schema has already in the context, or the next one. */
+void subjects_prepare_register(const struct subjects *subjects, struct bytes name,
+                               const struct schema_entry *entry, struct schema_record *record);

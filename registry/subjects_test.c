@@ -1,0 +1,152 @@
+#include "registry/subjects.h"
+
+#include <criterion/criterion.h>
+
+/* Registers as a caller would who has checked everything; answers the id. */
+static int32_t registers(struct subjects *subjects, const char *name, const char *schema) {
+    struct schema_entry entry = {.type = SCHEMA_TYPE_PROTOBUF, .schema = bytes_of_text(schema)};
+    struct schema_record record;
+    subjects_prepare_register(subjects, bytes_of_text(name), &entry, &record);
+    subjects_apply(subjects, &record);
+    return record.entry.id;
+}
+
+static void applies(struct subjects *subjects, enum schema_record_kind kind, const char *name,
+                    int32_t version, const char *setting) {
+    struct schema_record record = {.kind = kind,
+                                   .subject = bytes_of_text(name),
+                                   .version = version,
+                                   .tombstone = kind == SCHEMA_RECORD_SCHEMA || !setting,
+                                   .setting = bytes_of_text(setting)};
+    subjects_apply(subjects, &record);
+}
+
+static const struct subject_version *version_of(const struct subjects *subjects, const char *name,
+                                                int32_t version, bool deleted_too) {
+    struct subject *subject = subjects_find(subjects, bytes_of_text(name), deleted_too);
+    return subject ? subject_find_version(subject, version, deleted_too) : NULL;
+}
+
+Test(subjects, a_schema_has_one_id_in_its_context) {
+    struct subjects subjects;
+    subjects_init(&subjects);
+    cr_expect_eq(registers(&subjects, "a", "one"), 1);
+    cr_expect_eq(registers(&subjects, "a", "two"), 2);
+    cr_expect_eq(registers(&subjects, "b", "two"), 2);
+    cr_expect_eq(registers(&subjects, "b", "three"), 3);
+    cr_expect_eq(registers(&subjects, ":.other:a", "three"), 1);
+    cr_expect_eq(version_of(&subjects, "b", -1, false)->entry.version, 2);
+    cr_expect_eq(version_of(&subjects, "b", 1, false)->entry.id, 2);
+    cr_expect_null(version_of(&subjects, "b", 3, true));
+    cr_expect_null(version_of(&subjects, "c", -1, true));
+    const struct subject_version *found = subjects_find_id(&subjects, BYTES_OF(".other"), 1);
+    cr_expect(bytes_equal_text(found->entry.schema, "three"));
+    cr_expect_null(subjects_find_id(&subjects, BYTES_OF(".other"), 2));
+    subjects_deinit(&subjects);
+}
+
+Test(subjects, deleting_is_soft_first_and_ids_are_never_given_again) {
+    struct subjects subjects;
+    subjects_init(&subjects);
+    registers(&subjects, "a", "one");
+    registers(&subjects, "a", "two");
+    applies(&subjects, SCHEMA_RECORD_DELETE_SUBJECT, "a", 2, "");
+    cr_expect_null(subjects_find(&subjects, BYTES_OF("a"), false));
+    cr_expect_eq(version_of(&subjects, "a", -1, true)->entry.version, 2);
+    cr_expect_not_null(subjects_find_id(&subjects, BYTES_OF("."), 2), "soft: readable by id");
+    cr_expect_eq(registers(&subjects, "a", "one"), 1, "the same id");
+    cr_expect_eq(version_of(&subjects, "a", -1, false)->entry.version, 3, "a new version");
+    for (int32_t version = 1; version <= 3; version++)
+        applies(&subjects, SCHEMA_RECORD_SCHEMA, "a", version, NULL);
+    cr_expect_null(subjects_find(&subjects, BYTES_OF("a"), true));
+    cr_expect_null(subjects_find_id(&subjects, BYTES_OF("."), 2));
+    cr_expect_eq(registers(&subjects, "a", "one"), 3, "gone for good: a new id");
+    cr_expect_eq(version_of(&subjects, "a", -1, false)->entry.version, 4);
+    subjects_deinit(&subjects);
+}
+
+Test(subjects, clearing_removes_what_was_deleted) {
+    struct subjects subjects;
+    subjects_init(&subjects);
+    registers(&subjects, "a", "one");
+    applies(&subjects, SCHEMA_RECORD_DELETE_SUBJECT, "a", 1, "");
+    registers(&subjects, "a", "two");
+    applies(&subjects, SCHEMA_RECORD_CLEAR_SUBJECT, "a", 0, "");
+    cr_expect_null(version_of(&subjects, "a", 1, true));
+    cr_expect_not_null(version_of(&subjects, "a", 2, false));
+    subjects_deinit(&subjects);
+}
+
+Test(subjects, the_same_schema_is_found_in_a_subject_or_in_any) {
+    struct subjects subjects;
+    struct schema_entry entry = {.type = SCHEMA_TYPE_PROTOBUF, .schema = BYTES_OF("one")};
+    subjects_init(&subjects);
+    registers(&subjects, "a", "one");
+    registers(&subjects, "b", "two");
+    const struct subject *b = subjects_find(&subjects, BYTES_OF("b"), false);
+    cr_expect_not_null(subjects_find_same(&subjects, BYTES_OF("."), NULL, &entry, false));
+    cr_expect_null(subjects_find_same(&subjects, BYTES_OF("."), b, &entry, false));
+    cr_expect_null(subjects_find_same(&subjects, BYTES_OF(".x"), NULL, &entry, false));
+    struct schema_entry other = entry;
+    other.type = SCHEMA_TYPE_AVRO;
+    cr_expect_null(subjects_find_same(&subjects, BYTES_OF("."), NULL, &other, false));
+    other = entry;
+    other.metadata = BYTES_OF("{}");
+    cr_expect_null(subjects_find_same(&subjects, BYTES_OF("."), NULL, &other, false));
+    applies(&subjects, SCHEMA_RECORD_DELETE_SUBJECT, "a", 1, "");
+    cr_expect_null(subjects_find_same(&subjects, BYTES_OF("."), NULL, &entry, false));
+    cr_expect_not_null(subjects_find_same(&subjects, BYTES_OF("."), NULL, &entry, true));
+    subjects_deinit(&subjects);
+}
+
+Test(subjects, references_hold_what_they_refer_to) {
+    struct subjects subjects;
+    struct schema_reference reference = {BYTES_OF("b.proto"), BYTES_OF("b"), 1};
+    struct schema_entry entry = {.type = SCHEMA_TYPE_PROTOBUF,
+                                 .schema = BYTES_OF("uses b"),
+                                 .references = &reference,
+                                 .reference_count = 1};
+    struct schema_record record;
+    subjects_init(&subjects);
+    registers(&subjects, "b", "b");
+    registers(&subjects, "b", "b2");
+    subjects_prepare_register(&subjects, BYTES_OF("a"), &entry, &record);
+    subjects_apply(&subjects, &record);
+    cr_expect_not_null(subjects_find_referrer(&subjects, version_of(&subjects, "b", 1, false)));
+    cr_expect_null(subjects_find_referrer(&subjects, version_of(&subjects, "b", 2, false)));
+    applies(&subjects, SCHEMA_RECORD_DELETE_SUBJECT, "a", 1, "");
+    cr_expect_not_null(subjects_find_referrer(&subjects, version_of(&subjects, "b", 1, false)),
+                       "also while it is only hidden");
+    subjects_deinit(&subjects);
+}
+
+Test(subjects, settings_of_a_subject_come_before_those_for_all) {
+    struct subjects subjects;
+    struct bytes a = BYTES_OF("a"), b = BYTES_OF("b");
+    subjects_init(&subjects);
+    cr_expect_eq(subjects_level(&subjects, a), COMPATIBILITY_BACKWARD);
+    cr_expect_eq(subjects_mode(&subjects, a), MODE_READWRITE);
+    applies(&subjects, SCHEMA_RECORD_CONFIG, NULL, 0, "NONE");
+    applies(&subjects, SCHEMA_RECORD_CONFIG, "a", 0, "FULL");
+    cr_expect_eq(subjects_level(&subjects, a), COMPATIBILITY_FULL);
+    cr_expect_eq(subjects_level(&subjects, b), COMPATIBILITY_NONE);
+    applies(&subjects, SCHEMA_RECORD_CONFIG, "a", 0, NULL);
+    cr_expect_eq(subjects_level(&subjects, a), COMPATIBILITY_NONE);
+    applies(&subjects, SCHEMA_RECORD_MODE, NULL, 0, "READONLY");
+    applies(&subjects, SCHEMA_RECORD_MODE, "a", 0, "IMPORT");
+    cr_expect_eq(subjects_mode(&subjects, a), MODE_IMPORT);
+    cr_expect_eq(subjects_mode(&subjects, b), MODE_READONLY);
+    applies(&subjects, SCHEMA_RECORD_MODE, NULL, 0, "READONLY_OVERRIDE");
+    cr_expect_eq(subjects_mode(&subjects, a), MODE_READONLY_OVERRIDE);
+    cr_expect_null(subjects_find(&subjects, a, true), "settings alone make no subject");
+    subjects_deinit(&subjects);
+}
+
+Test(subjects, contexts_of_names) {
+    cr_expect(bytes_equal_text(subject_context(BYTES_OF("a")), "."));
+    cr_expect(bytes_equal_text(subject_context(BYTES_OF(":.x:a")), ".x"));
+    cr_expect(bytes_equal_text(subject_context(BYTES_OF(":.x:")), ".x"));
+    cr_expect(bytes_equal_text(subject_context(BYTES_OF(":.x")), "."));
+    cr_expect(bytes_equal_text(subject_context(BYTES_OF(":a:b")), "."));
+    cr_expect(bytes_equal_text(subject_context(BYTES_OF("")), "."));
+}
