@@ -1,9 +1,10 @@
-"""aiokafka: the pure Python client; admin, producer, and a consumer by assignment without a group."""
+"""aiokafka: the pure Python client; admin, producer, a consumer by assignment, and groups."""
 import asyncio
 import os
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
+import groups
 from checks import (BASE_MS, BOOTSTRAP, CODECS, PARTITIONS, PER_CODEC, STAND_IN, Skip, describe,
                     equal, finish, record, report)
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
@@ -365,6 +366,7 @@ async def main():
     await check("refuse-bad-partition", refuse_bad_partition)
     await check("refuse-null-key-compacted", refuse_null_key)
     await check("delete-topic", delete_topic)
+    await groups.main(check)
     finish()
 
 

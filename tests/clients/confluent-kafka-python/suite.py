@@ -1,9 +1,10 @@
-"""librdkafka through confluent-kafka-python: admin, producer, and a consumer by assignment."""
+"""librdkafka through confluent-kafka-python: admin, producer, a consumer by assignment, and groups."""
 import os
 import sys
 import warnings
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
+import groups
 from checks import (BASE_MS, BOOTSTRAP, CODECS, PARTITIONS, PER_CODEC, STAND_IN, Skip, at_once,
                     check, equal, finish, record)
 from confluent_kafka import (OFFSET_BEGINNING, OFFSET_END, TIMESTAMP_CREATE_TIME,
@@ -443,6 +444,7 @@ def main():
     check("refuse-late-timestamp", refuse_late_timestamp)
     check("delete-topic", delete_topic)
     check("create-again", create_again)
+    groups.main()
     finish()
 
 

@@ -1,4 +1,4 @@
-// franz-go: kgo as producer and as consumer by assignment, kadm for the rest.
+// franz-go: kgo as producer and as consumer by assignment, kadm for the rest; groups in groups.go.
 // The records that it writes are described in ../README.md.
 package main
 
@@ -551,6 +551,7 @@ func main() {
 	check("refuse-null-key-compacted", refuseNullKey)
 	check("refuse-late-timestamp", refuseLateTimestamp)
 	check("delete-topic", deleteTopic)
+	checkGroups()
 	c.Close()
 	if failures > 0 {
 		os.Exit(1)

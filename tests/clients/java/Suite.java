@@ -63,7 +63,7 @@ import org.apache.kafka.common.serialization.ByteArraySerializer;
 
 /** The original client: producer, consumer by assignment, and Admin. Records: see ../README.md. */
 public final class Suite {
-    private static final String BOOTSTRAP = System.getenv("MILLRACE_BOOTSTRAP");
+    static final String BOOTSTRAP = System.getenv("MILLRACE_BOOTSTRAP");
     private static final boolean STAND_IN = !System.getenv().getOrDefault("MILLRACE_STAND_IN", "").isEmpty();
     private static final List<String> CODECS = List.of("none", "gzip", "snappy", "lz4", "zstd");
     private static final List<String> WRITTEN =
@@ -73,16 +73,16 @@ public final class Suite {
     private static final long BASE_MS = (System.currentTimeMillis() / 1000 - 3600) * 1000;
     private static final String TOPIC = "java";
     private static final ConfigResource TOPIC_RESOURCE = topicResource(TOPIC);
-    private static final Admin admin = Admin.create(Map.of("bootstrap.servers", BOOTSTRAP));
+    static final Admin admin = Admin.create(Map.of("bootstrap.servers", BOOTSTRAP));
     private static int failures = 0;
 
     // ---- checks ------------------------------------------------------------------------------
 
-    private interface Check {
+    interface Check {
         void run() throws Exception;
     }
 
-    private static void check(String name, Check body) {
+    static void check(String name, Check body) {
         try {
             body.run();
             System.out.println("ok " + name);
@@ -96,20 +96,20 @@ public final class Suite {
         }
     }
 
-    private static void equal(Object got, Object wanted, String what) {
+    static void equal(Object got, Object wanted, String what) {
         if (!Objects.equals(got, wanted)) {
             throw new AssertionError(what + " is " + got + ", not " + wanted);
         }
     }
 
-    private static void isTrue(boolean holds, String what) {
+    static void isTrue(boolean holds, String what) {
         if (!holds) {
             throw new AssertionError(what);
         }
     }
 
     /** The result of a call; the cause of its failure as it is. */
-    private static <T> T get(Future<T> future) throws Exception {
+    static <T> T get(Future<T> future) throws Exception {
         try {
             return future.get(30, TimeUnit.SECONDS);
         } catch (ExecutionException error) {
@@ -117,7 +117,7 @@ public final class Suite {
         }
     }
 
-    private static <T> void refused(Class<? extends Exception> kind, Callable<T> call) {
+    static <T> void refused(Class<? extends Exception> kind, Callable<T> call) {
         try {
             call.call();
         } catch (Exception error) {
@@ -706,6 +706,7 @@ public final class Suite {
         check("refuse-late-timestamp", Suite::refuseLateTimestamp);
         check("delete-topic", Suite::deleteTopic);
         check("delete-topic-by-id", Suite::deleteById);
+        Groups.run();
         System.exit(failures > 0 ? 1 : 0);
     }
 

@@ -1,5 +1,6 @@
-// kafkajs: admin and producer through its public interface. Its consumer always joins a group, so
-// reading goes through the broker object underneath it (the same fetch and the same decoding).
+// kafkajs: admin and producer through its public interface. Its consumer always joins a group
+// (groups.js), so other reading goes through the broker object underneath it (the same fetch and
+// the same decoding).
 // The records that it writes are described in ../README.md.
 'use strict'
 const { randomBytes } = require('crypto')
@@ -8,6 +9,8 @@ const lz4Hash = require('lz4js/xxh32.js')
 const snappy = require('snappyjs')
 const zstd = require('@bokuweb/zstd-wasm')
 const { Kafka, CompressionTypes, CompressionCodecs, ConfigResourceTypes, logLevel } = require('kafkajs')
+
+const groups = require('./groups.js')
 
 const TOPIC = 'kafkajs'
 const PARTITIONS = 3
@@ -242,7 +245,6 @@ async function checkRecords() {
     const got = await consume('large', 0, 1000)
     equal(got.map(one => one.value.equals(value)), Array(8).fill(true), 'values')
   })
-  say('skip consume-by-group: its consumer needs a group; groups come with the next step')
   await check('consume-out-of-range', () => refused('OFFSET_OUT_OF_RANGE', () =>
     withCluster(async cluster => {
       await cluster.addTargetTopic(TOPIC)
@@ -340,6 +342,7 @@ async function main() {
   await checkRecords()
   await checkConfigs()
   await checkRefusals()
+  for (const [name, body] of Object.entries(groups(kafka, admin, equal))) await check(name, body)
   await admin.disconnect()
   process.exit(failures ? 1 : 0)
 }

@@ -106,6 +106,17 @@ tail_offset() {
     same "$work/wanted" "$work/out"
 }
 
+# Two runs in one group: the second begins where the first has ended.
+group() {
+    local first second
+    first=$(k -G kcat-group -X auto.offset.reset=earliest -c 150 -q kcat-none 2>/dev/null | wc -l)
+    second=$(k -G kcat-group -X auto.offset.reset=earliest -c 50 -q kcat-none 2>/dev/null)
+    [ "$first" = 150 ] || { echo "the first run read $first"; return 1; }
+    seq 151 200 | sed 's/.*/value & of none, value & of none/' >"$work/wanted"
+    echo "$second" >"$work/out"
+    same "$work/wanted" "$work/out"
+}
+
 too_large() {
     head -c 1048600 /dev/urandom >"$work/big"
     refused 'Message size too large' k -P -t kcat-none -p 0 -X message.max.bytes=2000000 "$work/big"
@@ -128,6 +139,7 @@ check null-values null_values
 check offsets offsets
 check offsets-by-time offsets_by_time
 check consume-tail tail_offset
+check group-goes-on group
 check refuse-too-large too_large
 check refuse-unknown-topic unknown_topic
 check refuse-bad-partition refused 'Unknown partition' k -P -t kcat-none -p 99 "$work/in"

@@ -1,6 +1,8 @@
 //! The Rust `rdkafka` crate with its own librdkafka: admin, producer, and a consumer by assignment.
 //! The records that it writes are described in ../README.md.
 
+mod groups;
+
 use std::collections::HashMap;
 use std::env;
 use std::fmt::{Debug, Display};
@@ -706,5 +708,8 @@ fn main() {
     check(f, "refuse-bad-partition", || s.refuse_bad_partition());
     check(f, "refuse-null-key-compacted", || s.refuse_null_key());
     check(f, "delete-topic", || s.delete_topic());
+    for (name, body, protocol) in groups::checks() {
+        check(f, &name, || body(&s, &protocol));
+    }
     std::process::exit(i32::from(failures > 0));
 }
