@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "protocol/batch.h"
 #include "storage/layout.h"
+#include "storage/replace.h"
 #include "storage/settle.h"
 
 struct commit {
@@ -24,10 +25,13 @@ enum {
     APPEND_OVERHEAD =
         JOURNAL_RUN_BYTES + JOURNAL_ENTRY_BYTES + JOURNAL_EXTENT_BYTES + BATCH_HEADER_SIZE,
     EXTENT_MAX = APPEND_OVERHEAD + BYPASS_BATCHES_MAX * BATCH_HEADER_SIZE + DISK_BLOCK,
+    REPLACE_MAX = JOURNAL_RUN_BYTES + JOURNAL_ENTRY_BYTES + REPLACE_FIXED_BYTES +
+                  REPLACE_OLD_MAX * REPLACE_OLD_BYTES + REPLACE_NEW_BYTES,
 };
 /* Whatever is next fits into a file that has this much room, so that forming never gets stuck. */
 static_assert(JOURNAL_HEADER_BYTES + APPEND_OVERHEAD + BYPASS_BYTES <= JOURNAL_ROOM_MIN, "room");
 static_assert(JOURNAL_HEADER_BYTES + EXTENT_MAX <= JOURNAL_ROOM_MIN, "room");
+static_assert(JOURNAL_HEADER_BYTES + REPLACE_MAX <= JOURNAL_ROOM_MIN, "room");
 
 size_t commit_reservation(const struct partition *partition, size_t bytes) {
     if (bytes >= BYPASS_BYTES) return (size_t)2 * DISK_BLOCK;
@@ -73,6 +77,22 @@ static enum commit_state commit_trims(struct commit *commit, struct partition *p
         store_i64(commit_entry(commit, partition, ENTRY_LOG_START, 8), trim->offset);
         commit->store->reserved_bytes -= COMMIT_TRIM_BYTES;
         commit_note(commit, partition, NOTE_TRIM, trim);
+    }
+    return COMMIT_DONE;
+}
+
+/* Segments before `durable` are whole in earlier entries, so replay may go on in its segment. */
+static enum commit_state commit_replacements(struct commit *commit, struct partition *partition) {
+    while (!list_is_empty(&partition->replacements)) {
+        struct replacement *replacement =
+            list_entry(list_first(&partition->replacements), struct replacement, link);
+        size_t size = replacement_size(replacement);
+        if (block_room(&commit->writer) < size) return COMMIT_FULL;
+        list_remove(&replacement->link);
+        replacement->begun = partition->durable.segment;
+        replacement_encode(replacement, commit_entry(commit, partition, ENTRY_REPLACE, size));
+        commit->store->reserved_bytes -= replacement->reserved;
+        commit_note(commit, partition, NOTE_REPLACE, replacement);
     }
     return COMMIT_DONE;
 }
@@ -178,6 +198,7 @@ static enum commit_state commit_batches(struct commit *commit, struct partition 
 }
 
 static enum commit_state commit_partition(struct commit *commit, struct partition *partition) {
+    if (commit_replacements(commit, partition) == COMMIT_FULL) return COMMIT_FULL;
     if (commit_trims(commit, partition) == COMMIT_FULL) return COMMIT_FULL;
     struct bypass *bypass;
     while ((bypass = bypass_to_form(partition)))
@@ -237,6 +258,34 @@ static bool commit_block(struct store *store) {
     return true;
 }
 
+static void ephemeral_partition(struct partition *partition) {
+    struct store *store = partition->store;
+    store->reserved_bytes -= partition->unformed_reserved;
+    partition->unformed = NULL;
+    partition->unformed_bytes = partition->unformed_reserved = 0;
+    partition->unformed_count = 0;
+    partition->formed = partition->end;
+    partition->formed_offset = partition->next_offset;
+    while (!list_is_empty(&partition->replacements)) {
+        struct replacement *replacement =
+            list_entry(list_first(&partition->replacements), struct replacement, link);
+        list_remove(&replacement->link);
+        store->reserved_bytes -= replacement->reserved;
+        replacement->begun = partition->durable.segment;
+        partition_replaced(partition, replacement);
+    }
+    while (!list_is_empty(&partition->trims)) {
+        struct trim *trim = list_entry(list_first(&partition->trims), struct trim, link);
+        list_remove(&trim->link);
+        store->reserved_bytes -= COMMIT_TRIM_BYTES;
+        partition_trimmed(partition, trim->offset);
+        trim->code = ERROR_NONE;
+        trim->low_watermark = partition->log_start;
+        trim->done(trim);
+    }
+    partition_advance(partition, partition->next_offset, partition->end);
+}
+
 /* --ephemeral: nothing is written, so everything that was appended is as good as durable. */
 static void commit_ephemeral(struct store *store) {
     while (!list_is_empty(&store->dirty_shards)) {
@@ -245,23 +294,8 @@ static void commit_ephemeral(struct store *store) {
             struct partition *partition =
                 list_entry(list_first(&shard->dirty), struct partition, dirty);
             list_remove(&partition->dirty);
-            store->reserved_bytes -= partition->unformed_reserved;
-            partition->unformed = NULL;
-            partition->unformed_bytes = partition->unformed_reserved = 0;
-            partition->unformed_count = 0;
-            partition->formed = partition->end;
-            partition->formed_offset = partition->next_offset;
             partition_pin(partition);
-            while (!list_is_empty(&partition->trims)) {
-                struct trim *trim = list_entry(list_first(&partition->trims), struct trim, link);
-                list_remove(&trim->link);
-                store->reserved_bytes -= COMMIT_TRIM_BYTES;
-                partition_trimmed(partition, trim->offset);
-                trim->code = ERROR_NONE;
-                trim->low_watermark = partition->log_start;
-                trim->done(trim);
-            }
-            partition_advance(partition, partition->next_offset, partition->end);
+            ephemeral_partition(partition);
             partition_unpin(partition);
         }
         list_remove(&shard->in_store);
@@ -307,6 +341,8 @@ void commit_durable(struct journal *journal, struct journal_slot *slot) {
         struct partition *partition = note->partition;
         if (note->kind == NOTE_TRIM)
             note_trimmed(partition, note->object);
+        else if (note->kind == NOTE_REPLACE)
+            partition_replaced(partition, note->object);
         else {
             if (note->kind == NOTE_EXTENT) bypass_finish(note->object);
             if (!partition->dead) partition_advance(partition, note->offset, note->place);

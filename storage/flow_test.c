@@ -261,35 +261,6 @@ Test(flow, a_stop_writes_the_closing_block) {
     fixture_deinit(&fixture);
 }
 
-/* Retention by time empties the active segment; its file goes with the next roll. */
-Test(flow, an_old_active_segment_goes, .timeout = 30) {
-    struct fixture fixture;
-    fixture_init(&fixture, IO_EPOLL);
-    fixture.rules.retention_ms = 1000; /* the records are from 1970 */
-    fixture.rules.segment_bytes = 1 << 20;
-    fixture_start(&fixture);
-    struct fleet fleet = {0};
-    launch(&fixture, &fleet, 1, 200000);
-    fixture_run_until(&fixture, &fleet.all_done);
-    struct partition *partition = fixture_partition(&fixture, 1);
-    fixture.store->options.retention_check_ms = 10;
-    timer_arm(fixture.ring, &fixture.store->retention, ring_now_ns(fixture.ring));
-    uint64_t deadline = clock_monotonic_ns() + 5 * NS_PER_S;
-    while (partition->log_start < 1 && clock_monotonic_ns() < deadline)
-        ring_round(fixture.ring, true);
-    cr_assert_eq(partition->log_start, 1);
-    timer_cancel(fixture.ring, &fixture.store->retention);
-    uint32_t first = partition->segments[0].number;
-    launch(&fixture, &fleet, 1, 200000);
-    launch(&fixture, &fleet, 1, 10);
-    while (partition->segments[0].number == first && clock_monotonic_ns() < deadline)
-        ring_round(fixture.ring, fixture.store->flows > 0);
-    cr_assert_eq(partition->segments[0].number, first + 1);
-    fixture_run_until(&fixture, &fleet.all_done);
-    fixture_stop(&fixture);
-    fixture_deinit(&fixture);
-}
-
 /* --- reads --- */
 
 struct looking {

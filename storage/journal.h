@@ -30,13 +30,13 @@ struct journal_file {
 };
 
 /* What becomes true for one partition once the block is durable. */
-enum note_kind { NOTE_BATCHES, NOTE_EXTENT, NOTE_TRIM };
+enum note_kind { NOTE_BATCHES, NOTE_EXTENT, NOTE_TRIM, NOTE_REPLACE };
 struct commit_note {
     struct partition *partition;
     enum note_kind kind;
     int64_t offset;     /* BATCHES, EXTENT: the high watermark; TRIM: the log start */
     struct place place; /* BATCHES, EXTENT: where that watermark is */
-    void *object;       /* EXTENT: struct bypass; TRIM: struct trim or NULL */
+    void *object;       /* EXTENT: struct bypass; TRIM: struct trim; REPLACE: struct replacement */
 };
 
 struct journal_slot {

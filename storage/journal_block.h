@@ -22,7 +22,7 @@
  *              header count 4 | 61-byte headers of the batches from there | remainder [upto, end)
  *              [from, upto) is durable in the segment; it begins at or below the settled end
  *   LOG_START  offset 8
- *   REPLACE    old extents for new ones (compaction); reserved
+ *   REPLACE    old segments for a new one, as storage/replace.h has it
  * Decoding is bounded by the block's own length and never allocates. */
 #pragma once
 

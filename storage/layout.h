@@ -31,9 +31,12 @@ enum { CATALOG_PARTITION_ID = 0, CATALOG_SHARD = 0 };
 static inline void layout_journal(char path[LAYOUT_PATH_SIZE], unsigned core, uint32_t number) {
     snprintf(path, LAYOUT_PATH_SIZE, LAYOUT_JOURNALS "/%u-%08" PRIu32, core, number);
 }
-static inline void layout_segment(char path[LAYOUT_PATH_SIZE], uint32_t partition,
-                                  uint32_t segment) {
-    snprintf(path, LAYOUT_PATH_SIZE, LAYOUT_SEGMENTS "/%" PRIu32 "-%" PRIu32, partition, segment);
+/* Revision 0 is what was appended, and has no third number; compaction makes the others. */
+static inline void layout_segment(char path[LAYOUT_PATH_SIZE], uint32_t partition, uint32_t segment,
+                                  uint32_t revision) {
+    int len = snprintf(path, LAYOUT_PATH_SIZE, LAYOUT_SEGMENTS "/%" PRIu32 "-%" PRIu32, partition,
+                       segment);
+    if (revision) snprintf(path + len, LAYOUT_PATH_SIZE - (size_t)len, "-%" PRIu32, revision);
 }
 static inline void layout_snapshot(char path[LAYOUT_PATH_SIZE], uint32_t shard) {
     snprintf(path, LAYOUT_PATH_SIZE, LAYOUT_SNAPSHOTS "/%" PRIu32, shard);
@@ -51,9 +54,12 @@ static inline bool layout_journal_parse(const char *name, uint32_t *core, uint32
     layout_journal(again, *core, *number);
     return strcmp(again + sizeof LAYOUT_JOURNALS, name) == 0;
 }
-static inline bool layout_segment_parse(const char *name, uint32_t *partition, uint32_t *segment) {
+static inline bool layout_segment_parse(const char *name, uint32_t *partition, uint32_t *segment,
+                                        uint32_t *revision) {
     char again[LAYOUT_PATH_SIZE];
-    if (sscanf(name, "%" SCNu32 "-%" SCNu32, partition, segment) != 2) return false;
-    layout_segment(again, *partition, *segment);
+    *revision = 0;
+    if (sscanf(name, "%" SCNu32 "-%" SCNu32 "-%" SCNu32, partition, segment, revision) < 2)
+        return false;
+    layout_segment(again, *partition, *segment, *revision);
     return strcmp(again + sizeof LAYOUT_SEGMENTS, name) == 0;
 }

@@ -11,21 +11,39 @@
 /* --- segments --- */
 
 struct segment *partition_segment(const struct partition *partition, uint32_t number) {
-    if (partition->segment_count == 0) return NULL;
-    uint32_t first = partition->segments[0].number;
-    if (number < first || number - first >= partition->segment_count) return NULL;
-    return &partition->segments[number - first];
+    size_t low = 0, high = partition->segment_count;
+    while (low < high) {
+        size_t middle = (low + high) / 2;
+        if (partition->segments[middle].number < number)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    bool found = low < partition->segment_count && partition->segments[low].number == number;
+    return found ? &partition->segments[low] : NULL;
+}
+
+struct segment *partition_same_segment(const struct partition *partition,
+                                       const struct segment_identity *identity) {
+    struct segment *segment = partition_segment(partition, identity->segment);
+    return segment && segment->revision == identity->revision ? segment : NULL;
 }
 
 struct segment *partition_segment_of_offset(const struct partition *partition, int64_t offset) {
-    for (size_t at = partition->segment_count; at-- > 0;)
-        if (partition->segments[at].base_offset <= offset) return &partition->segments[at];
-    return NULL;
+    size_t low = 0, high = partition->segment_count;
+    while (low < high) {
+        size_t middle = (low + high) / 2;
+        if (partition->segments[middle].next_offset <= offset)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low < partition->segment_count ? &partition->segments[low] : NULL;
 }
 
 struct segment *partition_add_segment(struct partition *partition, uint32_t number,
                                       int64_t base_offset, int64_t now_ms) {
-    check(partition->segment_count == 0 || partition_active(partition)->number + 1 == number);
+    check(partition->segment_count == 0 || partition_active(partition)->number < number);
     if (partition->segment_count == partition->segment_capacity) {
         partition->segment_capacity = partition->segment_capacity * 2 + 1;
         partition->segments = memory_resize(
@@ -53,14 +71,16 @@ void segment_set_interval(const struct partition *partition, struct segment *seg
 }
 
 struct segment_identity partition_identity(const struct partition *partition,
+                                           const struct data_directory *directory,
                                            const struct segment *segment) {
-    return (struct segment_identity){.cluster_id = partition->store->directory->cluster_id,
+    return (struct segment_identity){.cluster_id = directory->cluster_id,
                                      .partition = partition->definition.id,
                                      .segment = segment->number,
-                                     .base_offset = segment->base_offset};
+                                     .base_offset = segment->base_offset,
+                                     .revision = segment->revision};
 }
 
-static void segment_forget(struct segment *segment) {
+void segment_forget(struct segment *segment) {
     segment_file_release(segment->file);
     if (segment->index) index_deinit(segment->index);
     free(segment->index);
@@ -81,6 +101,7 @@ struct partition *partition_new(const struct partition_definition *definition, s
     list_init(&partition->pending);
     list_init(&partition->bypasses);
     list_init(&partition->trims);
+    list_init(&partition->replacements);
     list_init(&partition->waiters);
     list_init(&partition->dirty);
     list_init(&partition->settling);
@@ -162,7 +183,22 @@ void partition_roll(struct partition *partition, uint32_t number, int64_t base_o
     if (all_formed) partition->formed = partition->end;
     if (all_durable) partition->durable = partition->end;
     if (all_settled) partition->settled = partition->end;
-    partition->roll = false;
+}
+
+bool partition_roll_now(struct partition *partition, int64_t now_ms) {
+    if (partition->segment_count == 0) return false;
+    const struct segment *active = partition_active(partition);
+    if (active->end == SEGMENT_START) return false;
+    partition_roll(partition, active->number + 1, partition->next_offset, now_ms);
+    settle_consider(partition);
+    return true;
+}
+
+int64_t partition_segment_ms(const struct partition *partition) {
+    const struct partition_rules *rules = &partition->definition.rules;
+    bool sooner = rules->compacted && rules->compaction_lag_ms_max > 0 &&
+                  rules->compaction_lag_ms_max < rules->segment_ms;
+    return sooner ? rules->compaction_lag_ms_max : rules->segment_ms;
 }
 
 void partition_formed_next_segment(struct partition *partition) {
@@ -174,12 +210,12 @@ void partition_formed_next_segment(struct partition *partition) {
 
 static bool partition_wants_roll(const struct partition *partition, size_t batch_bytes,
                                  int64_t now_ms) {
-    if (partition->segment_count == 0 || partition->roll) return true;
+    if (partition->segment_count == 0) return true;
     const struct segment *active = partition_active(partition);
     const struct partition_rules *rules = &partition->definition.rules;
     if (active->end == SEGMENT_START) return false;
     return active->end - SEGMENT_START + batch_bytes > (uint64_t)rules->segment_bytes ||
-           now_ms - active->created_ms >= rules->segment_ms;
+           now_ms - active->created_ms >= partition_segment_ms(partition);
 }
 
 void partition_place(struct partition *partition, const struct batch_header *header,
@@ -269,6 +305,8 @@ enum append_state partition_append_now(struct partition *partition, struct appen
         partition_roll(partition, number, partition->next_offset, now_ms);
         settle_consider(partition);
     }
+    struct segment *active = partition_active(partition);
+    if (active->end == SEGMENT_START) active->created_ms = now_ms;
     append_assign(partition, append);
     if (batch_idempotent(&append->header))
         producers_apply(&partition->producers, &append->header, append->base_offset, now_ms);
@@ -341,6 +379,7 @@ static void append_is_durable(struct partition *partition, const struct append *
 
 void partition_advance(struct partition *partition, int64_t high_watermark, struct place durable) {
     check(high_watermark >= partition->high_watermark);
+    partition_began(partition, durable.segment);
     const struct segment *segment = partition_segment(partition, durable.segment);
     if (segment && durable.position == segment->end && partition->end.segment > durable.segment)
         durable = (struct place){durable.segment + 1, SEGMENT_START};
@@ -359,7 +398,6 @@ void partition_advance(struct partition *partition, int64_t high_watermark, stru
         append->done(append);
     }
     partition_wake(partition);
-    partition_drop_segments(partition);
     settle_consider(partition);
 }
 
@@ -458,13 +496,18 @@ void partition_trimmed(struct partition *partition, int64_t log_start) {
     if (partition->store) partition_wake(partition);
 }
 
+void partition_began(struct partition *partition, uint32_t segment) {
+    if (segment <= partition->begun) return;
+    partition->begun = segment;
+    partition_drop_segments(partition);
+}
+
 /* A segment may go when its last record is below the log start, nothing of it is still on its way
- * into the file, and a later one is on record: until a batch there is durable, a crash makes the
- * log go on in this one. The active one goes too once it is wholly below: the next append rolls. */
+ * into the file, and replay would not go on in it: after a crash, the active segment is the newest
+ * one that something durable names. */
 static bool segment_is_past(const struct partition *partition, const struct segment *segment) {
     if (segment->next_offset > partition->log_start) return false;
-    return place_compare(partition->durable, (struct place){segment->number + 1, SEGMENT_START}) >
-               0 &&
+    return partition->begun > segment->number && partition->durable.segment > segment->number &&
            partition->settled.segment > segment->number;
 }
 
@@ -474,7 +517,8 @@ void partition_drop_segments(struct partition *partition) {
            segment_is_past(partition, &partition->segments[count]))
         count++;
     if (count == 0) return;
-    uint32_t first = partition->segments[0].number;
+    if (partition->store)
+        remove_segments(partition->store, partition->definition.id, partition->segments, count);
     for (size_t at = 0; at < count; at++) segment_forget(&partition->segments[at]);
     partition->segment_count -= count;
     memmove(partition->segments, partition->segments + count,
@@ -482,7 +526,4 @@ void partition_drop_segments(struct partition *partition) {
     while (partition->tail.count &&
            tail_chunk(&partition->tail, 0)->segment < partition->segments[0].number)
         settle_drop_oldest(partition);
-    if (partition->store) {
-        remove_segments(partition->store, partition->definition.id, first, (uint32_t)count);
-    }
 }

@@ -32,6 +32,11 @@ struct partition_rules {
     bool delete_old; /* cleanup.policy has "delete" */
     bool compacted;  /* cleanup.policy has "compact" */
     bool append_time;
+    /* Of compaction */
+    int64_t delete_retention_ms;   /* tombstones stay so long */
+    int64_t compaction_lag_ms_min; /* records younger than this stay as they are */
+    int64_t compaction_lag_ms_max; /* records older than this wait no longer; 0 = no limit */
+    double dirty_ratio_min;        /* of new bytes to all, above which it is worth while */
 };
 
 struct partition_definition {

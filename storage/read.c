@@ -228,10 +228,14 @@ static void cold_run(struct work *work) {
     cold->cut = cold->from < cold->segment.end;
 }
 
+/* The segment that was read from, unless it was given up meanwhile. */
+static struct segment *cold_segment(const struct cold_read *cold) {
+    return cold->partition->dead ? NULL : partition_same_segment(cold->partition, &cold->identity);
+}
+
 /* What the worker opened and loaded becomes the partition's, unless it has its own by now. */
 static void cold_keep(struct cold_read *cold) {
-    struct segment *segment =
-        cold->partition->dead ? NULL : partition_segment(cold->partition, cold->identity.segment);
+    struct segment *segment = cold_segment(cold);
     if (cold->opened && segment) {
         if (!segment->file) {
             segment->file = segment_file_new();
@@ -263,6 +267,7 @@ static void cold_keep(struct cold_read *cold) {
 
 static bool cold_start(struct partition *partition, struct read *read, struct segment *segment,
                        unsigned tries);
+static bool read_from(struct partition *partition, struct read *read, int64_t from, unsigned tries);
 
 /* The first batch began in the file and ends in the tail: puts it together. */
 static bool cold_join(struct cold_read *cold) {
@@ -295,6 +300,7 @@ static bool cold_join(struct cold_read *cold) {
 static enum error_code cold_code(const struct cold_read *cold) {
     if (cold->partition->dead) return ERROR_UNKNOWN_TOPIC_OR_PARTITION;
     if (cold->result == 0) return ERROR_NONE;
+    if (cold->read->offset < cold->partition->log_start) return ERROR_OFFSET_OUT_OF_RANGE;
     uint32_t unsaid;
     if (store_may_say(cold->partition->store, &unsaid))
         say_error(
@@ -307,25 +313,41 @@ static enum error_code cold_code(const struct cold_read *cold) {
                                                               : ERROR_CORRUPT_MESSAGE;
 }
 
-/* True when the read goes on: in the next segment, or again because the tail has moved. */
-static bool cold_continue(struct cold_read *cold) {
-    struct partition *partition = cold->partition;
-    if (partition->dead || cold->result || cold->len || cold->full) return false;
-    if (cold->tries >= COLD_TRIES_MAX) return false;
-    if (cold->cut && cold->buffer && cold->upto > cold->found && cold_join(cold)) return false;
-    struct segment *next = partition_segment(partition, cold->identity.segment + !cold->cut);
-    if (!next || cold->read->offset >= partition->high_watermark) return false;
-    struct chunk *chunk = tail_find(&partition->tail, cold->read->offset);
+/* Where the batch that was cut is in the tail by now. */
+static struct chunk *cold_chunk(const struct cold_read *cold) {
+    const struct tail *tail = &cold->partition->tail;
+    struct chunk *chunk = tail_find(tail, cold->read->offset);
     struct place first;
     int64_t first_offset;
-    if (!chunk && tail_first(&partition->tail, &first, &first_offset) &&
-        place_compare(first, (struct place){cold->identity.segment, cold->found}) <= 0)
-        chunk = tail_find(&partition->tail, first_offset);
-    if (chunk) {
-        read_hot(partition, cold->read, chunk);
-        return false;
-    }
-    return cold_start(partition, cold->read, next, cold->tries + 1);
+    if (chunk || !tail_first(tail, &first, &first_offset)) return chunk;
+    bool holds = place_compare(first, (struct place){cold->identity.segment, cold->found}) <= 0;
+    return holds ? tail_find(tail, first_offset) : NULL;
+}
+
+/* The first batch began in the file and goes on in the tail, or in the file by now. */
+static bool cold_continue_cut(struct cold_read *cold, struct segment *segment) {
+    struct partition *partition = cold->partition;
+    if (cold->buffer && cold->upto > cold->found && cold_join(cold)) return false;
+    struct chunk *chunk = cold_chunk(cold);
+    if (!chunk) return cold_start(partition, cold->read, segment, cold->tries + 1);
+    read_hot(partition, cold->read, chunk);
+    return false;
+}
+
+/* True when the read goes on: behind the segment, or again because it was given up or its end has
+ * moved on. */
+static bool cold_continue(struct cold_read *cold) {
+    struct partition *partition = cold->partition;
+    struct read *read = cold->read;
+    if (partition->dead || cold->len || cold->full) return false;
+    struct segment *segment = cold_segment(cold);
+    if (segment && cold->result) return false;
+    if (cold->tries >= COLD_TRIES_MAX || read->offset >= partition->high_watermark) return false;
+    if (segment && cold->cut) return cold_continue_cut(cold, segment);
+    int64_t from = read->offset;
+    if (segment && cold->segment.next_offset > from) from = cold->segment.next_offset;
+    cold->result = from < partition->log_start ? -ENOENT : 0;
+    return cold->result == 0 && !read_from(partition, read, from, cold->tries + 1);
 }
 
 static void cold_done(struct work *work) {
@@ -363,21 +385,22 @@ static bool cold_start(struct partition *partition, struct read *read, struct se
         segment->index ? index_find_offset(segment->index, read->offset) : NULL;
     size_t bytes_max = read->bytes_max < COLD_READ_MAX ? read->bytes_max : COLD_READ_MAX;
     struct cold_read *cold = new_zero(struct cold_read);
-    *cold = (struct cold_read){.work = {.run = cold_run, .done = cold_done},
-                               .partition = partition,
-                               .read = read,
-                               .disk = partition->store->directory->disk,
-                               .identity = partition_identity(partition, segment),
-                               .segment = *segment,
-                               .file = segment->file,
-                               .known = segment->file ? segment->file->read : NULL,
-                               .load_index = !segment->index_whole && !entry,
-                               .from = entry ? entry->position : SEGMENT_START,
-                               .upto = settled,
-                               .offset = read->offset,
-                               .bytes_max = bytes_max,
-                               .minimum_one = read->minimum_one,
-                               .tries = tries};
+    *cold = (struct cold_read){
+        .work = {.run = cold_run, .done = cold_done},
+        .partition = partition,
+        .read = read,
+        .disk = partition->store->directory->disk,
+        .identity = partition_identity(partition, partition->store->directory, segment),
+        .segment = *segment,
+        .file = segment->file,
+        .known = segment->file ? segment->file->read : NULL,
+        .load_index = !segment->index_whole && !entry,
+        .from = entry ? entry->position : SEGMENT_START,
+        .upto = settled,
+        .offset = read->offset,
+        .bytes_max = bytes_max,
+        .minimum_one = read->minimum_one,
+        .tries = tries};
     if (cold->file) {
         segment_file_pin(cold->file);
         segment_file_used(cold->file, &partition->store->handles);
@@ -385,6 +408,19 @@ static bool cold_start(struct partition *partition, struct read *read, struct se
     partition_pin(partition);
     partition->store->flows++;
     ring_work(partition->store->ring, &cold->work);
+    return true;
+}
+
+/* Reads from the first batch at or behind `from`, which is where read->offset or its gap ends: in
+ * the tail if it is there. True when the read is complete. */
+static bool read_from(struct partition *partition, struct read *read, int64_t from,
+                      unsigned tries) {
+    struct segment *segment = partition_segment_of_offset(partition, from);
+    if (!segment) return true;
+    if (from < segment->base_offset) from = segment->base_offset;
+    struct chunk *chunk = tail_find(&partition->tail, from);
+    if (!chunk) return !cold_start(partition, read, segment, tries);
+    read_hot(partition, read, chunk);
     return true;
 }
 
@@ -399,12 +435,5 @@ bool partition_read(struct partition *partition, struct read *read) {
     read->code = view.code;
     if (view.code == ERROR_NONE && read->offset < 0) read->code = ERROR_OFFSET_OUT_OF_RANGE;
     if (read->code != ERROR_NONE || read->offset >= partition->high_watermark) return true;
-    struct chunk *chunk = tail_find(&partition->tail, read->offset);
-    if (chunk) {
-        read_hot(partition, read, chunk);
-        return true;
-    }
-    struct segment *segment = partition_segment_of_offset(partition, read->offset);
-    if (!segment && partition->segment_count) segment = &partition->segments[0];
-    return !segment || !cold_start(partition, read, segment, 0);
+    return read_from(partition, read, read->offset, 0);
 }

@@ -229,12 +229,25 @@ static void lives_judge(struct recovered *recovered, struct partition *partition
     if (partition->offline) recovered->report.offline_partitions++;
 }
 
+/* Numbers are given in order: one up to the active segment's that is not in the table was trimmed
+ * or replaced, and another revision was replaced or never took its place. Later ones are made
+ * ahead. Where entries are missing, only what is below the table is certain. */
+static bool segment_is_given_up(const struct recovered *recovered,
+                                const struct partition *partition, uint32_t number,
+                                uint32_t revision) {
+    if (partition->offline || partition->segment_count == 0) return false;
+    if (number < partition->segments[0].number) return true;
+    if (recovered->damaged || number > partition_active(partition)->number) return false;
+    const struct segment *segment = partition_segment(partition, number);
+    return !segment || segment->revision != revision;
+}
+
 /* Segment files that a durable statement gave up, but a crash kept. */
 static int sweep_segment(void *context, const char *name, bool is_directory) {
     (void)is_directory;
     struct lives *lives = context;
-    uint32_t id, number;
-    if (!layout_segment_parse(name, &id, &number)) {
+    uint32_t id, number, revision;
+    if (!layout_segment_parse(name, &id, &number, &revision)) {
         say_warning("%s/%s is not ours; it was left alone", LAYOUT_SEGMENTS, name);
         return 0;
     }
@@ -242,11 +255,10 @@ static int sweep_segment(void *context, const char *name, bool is_directory) {
     struct partition_definition definition;
     bool dead = !partition && id != CATALOG_PARTITION_ID &&
                 life_of(lives, id, &definition) == PARTITION_DEAD;
-    bool past = partition && partition->segment_count && !partition->offline &&
-                number < partition->segments[0].number;
+    bool past = partition && segment_is_given_up(lives->recovered, partition, number, revision);
     if (!dead && !past) return 0;
     char path[LAYOUT_PATH_SIZE];
-    layout_segment(path, id, number);
+    layout_segment(path, id, number, revision);
     disk_unlink(lives->recovered->directory->disk, path);
     return 0;
 }

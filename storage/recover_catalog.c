@@ -16,8 +16,7 @@ static bool log_copy(struct partition *partition, struct data_directory *directo
     size_t in_file = position < settled ? settled - position : 0;
     if (in_file > len) in_file = len;
     if (in_file && (!segment->file || !segment->file->read)) {
-        struct segment_identity identity = {directory->cluster_id, partition->definition.id,
-                                            segment->number, segment->base_offset};
+        struct segment_identity identity = partition_identity(partition, directory, segment);
         struct file *read = NULL;
         int result = segment_open_read(directory->disk, &identity, &read);
         if (result < 0)

@@ -5,5 +5,8 @@
 
 #include "storage/state.h"
 
-/* Segments [first, first + count) of a partition. */
-void remove_segments(struct store *store, uint32_t partition, uint32_t first, uint32_t count);
+/* The files of these segments of a partition. */
+void remove_segments(struct store *store, uint32_t partition, const struct segment *segments,
+                     size_t count);
+/* The one file with this identity. */
+void remove_segment(struct store *store, const struct segment_identity *identity);

@@ -4,6 +4,7 @@
 
 #include "base/check.h"
 #include "base/memory.h"
+#include "storage/replace.h"
 #include "storage/settle.h"
 #include "storage/snapshot.h"
 
@@ -17,20 +18,11 @@ static bool replay_broken(const struct partition *partition, const char *what,
 
 /* --- settling --- */
 
-static struct segment_identity replay_identity(const struct partition *partition,
-                                               const struct segment *segment,
-                                               const struct data_directory *directory) {
-    return (struct segment_identity){.cluster_id = directory->cluster_id,
-                                     .partition = partition->definition.id,
-                                     .segment = segment->number,
-                                     .base_offset = segment->base_offset};
-}
-
 int replay_has_file(const struct partition *partition, const struct data_directory *directory) {
     if (partition->settled.position == SEGMENT_START) return 0;
     const struct segment *segment = partition_segment(partition, partition->settled.segment);
     if (!segment) return 0;
-    struct segment_identity identity = replay_identity(partition, segment, directory);
+    struct segment_identity identity = partition_identity(partition, directory, segment);
     struct file *file = NULL;
     int result = segment_open_read(directory->disk, &identity, &file);
     file_close(file);
@@ -39,7 +31,7 @@ int replay_has_file(const struct partition *partition, const struct data_directo
 
 static int replay_segment_file(struct partition *partition, struct segment *segment,
                                struct data_directory *directory, uint64_t upto) {
-    struct segment_identity identity = replay_identity(partition, segment, directory);
+    struct segment_identity identity = partition_identity(partition, directory, segment);
     uint64_t size = round_up(upto + SEGMENT_STEP_MIN, SEGMENT_STEP_MIN);
     if (!segment->file) return segment_create(directory->disk, &identity, size, &segment->file);
     return segment->file->allocated < upto ? segment_extend(segment->file, size) : 0;
@@ -99,6 +91,13 @@ static struct place take_place(const uint8_t *at) {
 static void replay_moved(struct partition *partition) {
     partition->high_watermark = partition->formed_offset = partition->next_offset;
     partition->formed = partition->durable = partition->end;
+    partition->begun = partition->end.segment;
+}
+
+/* A segment is as old as its first batch. */
+static void replay_first(struct partition *partition, int64_t time_ms) {
+    struct segment *active = partition_active(partition);
+    if (active->end == SEGMENT_START) active->created_ms = time_ms;
 }
 
 /* Whether an entry at this place goes on at the end of the log: right there, or at the beginning of
@@ -149,6 +148,7 @@ static bool replay_batch(struct partition *partition, struct place *place, struc
         return false;
     if (batch_idempotent(header))
         producers_apply(&partition->producers, header, header->base_offset, time_ms);
+    replay_first(partition, time_ms);
     partition_place(partition, header, batch);
     replay_moved(partition);
     return true;
@@ -177,6 +177,7 @@ static bool replay_batches(struct partition *partition, struct bytes payload, in
 static void replay_header(struct partition *partition, const struct batch_header *header,
                           int64_t time_ms) {
     struct segment *active = partition_active(partition);
+    replay_first(partition, time_ms);
     index_add(active->index, header->base_offset, active->end, active->timestamp_max);
     if (header->max_timestamp > active->timestamp_max) {
         active->timestamp_max = header->max_timestamp;
@@ -276,6 +277,33 @@ static bool replay_extent(struct partition *partition, struct bytes payload, int
     return true;
 }
 
+static bool replay_replacement(struct partition *partition, struct replacement *replacement,
+                               int64_t time_ms, struct data_directory *directory,
+                               struct error *error) {
+    if (partition->segment_count == 0)
+        return replay_broken(partition, "a REPLACE of nothing", error);
+    if (partition_active(partition)->number < replacement->begun) {
+        if (!replay_roll(partition, replacement->begun, partition->next_offset, time_ms, directory,
+                         error))
+            return false;
+        replay_moved(partition);
+    }
+    if (!replacement_fits(partition, replacement))
+        return replay_broken(partition, "a REPLACE of other segments", error);
+    replacement_apply(partition, replacement);
+    return true;
+}
+
+static bool replay_replace(struct partition *partition, struct bytes payload, int64_t time_ms,
+                           struct data_directory *directory, struct error *error) {
+    struct replacement replacement;
+    if (!replacement_decode(payload, &replacement))
+        return replay_broken(partition, "a broken REPLACE entry", error);
+    bool fine = replay_replacement(partition, &replacement, time_ms, directory, error);
+    free(replacement.old);
+    return fine;
+}
+
 bool replay_entry(struct partition *partition, const struct block_entry_view *entry,
                   int64_t time_ms, struct data_directory *directory, struct error *error) {
     partition->shard->unsnapshotted = true;
@@ -291,6 +319,8 @@ bool replay_entry(struct partition *partition, const struct block_entry_view *en
                 return replay_broken(partition, "a log start behind the end", error);
             partition_trimmed(partition, load_i64(entry->payload.at));
             return true;
+        case ENTRY_REPLACE:
+            return replay_replace(partition, entry->payload, time_ms, directory, error);
         default:
             return error_set(error, 0,
                              "the journal has an entry of kind %u, which this release does not "

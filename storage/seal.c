@@ -59,13 +59,14 @@ static void sealing_done(struct work *work) {
     if (sealing->durable) file->unsynced = false;
     struct segment *segment =
         partition->dead ? NULL : partition_segment(partition, sealing->segment);
+    if (segment && segment->file != file) segment = NULL; /* compaction has put another there */
     if (segment) {
         segment->sealed = true;
         partition->shard->unsnapshotted = true;
         seal_drop_indexes(partition);
     }
     segment_file_release(file);
-    if (segment && segment->file == file) segment_file_close_write(file);
+    if (segment) segment_file_close_write(file);
     free(sealing->footer);
     free(sealing);
     partition_unpin(partition);

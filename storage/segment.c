@@ -26,6 +26,7 @@ static void header_encode(const struct segment_identity *identity, uint8_t block
     store_u32(block + 32, identity->partition);
     store_u32(block + 36, identity->segment);
     store_i64(block + 40, identity->base_offset);
+    store_u32(block + 48, identity->revision);
     store_u32(block + 8, crc32c(block + 12, HEADER_BYTES - 12));
 }
 
@@ -63,7 +64,7 @@ static int segment_prepare(struct segment_file *file, struct disk *disk,
 int segment_create(struct disk *disk, const struct segment_identity *identity, uint64_t size,
                    struct segment_file **out) {
     char path[LAYOUT_PATH_SIZE];
-    layout_segment(path, identity->partition, identity->segment);
+    layout_segment(path, identity->partition, identity->segment, identity->revision);
     struct file *file = NULL;
     int result = file_open(disk, path, FILE_READ | FILE_WRITE | FILE_CREATE | FILE_DIRECT, &file);
     if (result < 0) return result;
@@ -86,7 +87,7 @@ int segment_extend(struct segment_file *file, uint64_t size) {
 int segment_open_read(struct disk *disk, const struct segment_identity *identity,
                       struct file **file) {
     char path[LAYOUT_PATH_SIZE];
-    layout_segment(path, identity->partition, identity->segment);
+    layout_segment(path, identity->partition, identity->segment, identity->revision);
     int result = file_open(disk, path, FILE_READ, file);
     if (result < 0) return result;
     uint8_t header[HEADER_BYTES];

@@ -3,7 +3,8 @@
  * store. Which bytes count comes from the extent kept here and in snapshots, never from the file.
  *
  *   header    magic 8 | crc32c 4 of the rest of the block's first 80 bytes | version 4 |
- *             cluster id 16 | topic-independent partition id 4 | segment 4 | base offset 8 | zeros
+ *             cluster id 16 | topic-independent partition id 4 | segment 4 | base offset 8 |
+ *             revision 4 | zeros
  *   batches   [SEGMENT_START, end), whole, byte-exact
  *   zeros     to a multiple of 4096 (sealing alone pads)
  *   footer    index (storage/index.h) | zeros to a multiple of 4096, whose last 48 bytes are the
@@ -48,7 +49,8 @@ struct segment_file {
 };
 
 struct segment {
-    uint32_t number;
+    uint32_t number;   /* rising; compaction leaves gaps */
+    uint32_t revision; /* 0 as appended; compaction replaces a segment by one with a higher one */
     int64_t base_offset, next_offset;
     uint64_t end;                 /* position after the last batch */
     int64_t timestamp_max;        /* -1 when empty */
@@ -62,10 +64,16 @@ struct segment {
     bool index_whole;          /* it begins at SEGMENT_START; else further on (after a restart) */
 };
 
+/* A segment's place in the table and which of its revisions. */
+struct segment_name {
+    uint32_t number, revision;
+};
+
 struct segment_identity {
     struct uuid cluster_id;
     uint32_t partition, segment;
     int64_t base_offset;
+    uint32_t revision;
 };
 
 /* Blocking (worker or start-up): creates or opens for writing with at least `size` allocated;

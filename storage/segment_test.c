@@ -183,19 +183,19 @@ Test(segment, a_file_of_another_is_refused) {
     struct bench bench;
     bench_init(&bench);
     bench_fill(&bench);
-    for (int what = 0; what < 3; what++) {
+    for (int what = 0; what < 4; what++) {
         struct segment_identity other = bench.identity;
         if (what == 0) other.base_offset++;
         if (what == 1) other.cluster_id.raw[3] ^= 1;
+        if (what == 2) other.partition++;
+        if (what == 3) other.revision++;
         char from[LAYOUT_PATH_SIZE], to[LAYOUT_PATH_SIZE];
-        if (what == 2) { /* renamed */
-            other.partition++;
-            layout_segment(from, bench.identity.partition, bench.identity.segment);
-            layout_segment(to, other.partition, other.segment);
-            cr_assert_eq(disk_rename(bench.disk, from, to), 0);
-        }
+        layout_segment(from, bench.identity.partition, bench.identity.segment, 0);
+        layout_segment(to, other.partition, other.segment, other.revision);
+        if (what >= 2) cr_assert_eq(disk_rename(bench.disk, from, to), 0);
         struct file *file;
         cr_assert_eq(segment_open_read(bench.disk, &other, &file), -EBADMSG);
+        if (what >= 2) cr_assert_eq(disk_rename(bench.disk, to, from), 0);
     }
     bench_deinit(&bench);
 }
@@ -221,7 +221,7 @@ Test(segment, a_file_without_header_gets_one) {
     struct bench bench;
     bench_init(&bench);
     char path[LAYOUT_PATH_SIZE];
-    layout_segment(path, bench.identity.partition, bench.identity.segment);
+    layout_segment(path, bench.identity.partition, bench.identity.segment, 0);
     struct file *file;
     cr_assert_eq(file_open(bench.disk, path, FILE_WRITE | FILE_CREATE, &file), 0);
     file_close(file);
@@ -260,6 +260,22 @@ static void made_in_two_lives(uint64_t seed, uint64_t fails_at) {
 Test(segment, a_file_made_in_two_lives_is_durable) {
     for (uint64_t seed = 0; seed < 20; seed++)
         for (uint64_t at = 1; at <= 8; at++) made_in_two_lives(seed, at);
+}
+
+Test(segment, names_are_exact) {
+    static const char *const foreign[] = {"1-2.bak", "1-02", "1-2-0",  "1-2-x",
+                                          "1",       "-1-2", "1-2-3-4"};
+    char path[LAYOUT_PATH_SIZE];
+    uint32_t partition, segment, revision;
+    for (uint32_t at = 0; at < 3; at++) {
+        layout_segment(path, 7, 4294967295u, at);
+        cr_assert(
+            layout_segment_parse(path + sizeof LAYOUT_SEGMENTS, &partition, &segment, &revision));
+        cr_assert(partition == 7 && segment == 4294967295u && revision == at);
+    }
+    for (size_t at = 0; at < array_count(foreign); at++)
+        cr_assert_not(layout_segment_parse(foreign[at], &partition, &segment, &revision), "%s",
+                      foreign[at]);
 }
 
 Test(segment, handles_are_bounded) {

@@ -119,7 +119,7 @@ static void preparation_keep(struct preparation *job, struct segment *segment) {
     if (job->result < 0 && job->create) return;
     if (job->result == 0 && !job->create) job->file->allocated = job->size;
     if (job->create && !segment) /* it was removed before it was made */
-        remove_segments(store, job->identity.partition, job->identity.segment, 1);
+        remove_segment(store, &job->identity);
     if (job->create && segment && !segment->file) {
         segment->file = job->file;
         segment_file_pin(job->file);
@@ -168,12 +168,13 @@ static bool settle_prepare(struct partition *partition, struct segment *segment,
     if (partition->preparing) return false;
     struct store *store = partition->store;
     struct preparation *job = new_zero(struct preparation);
-    *job = (struct preparation){.work = {.run = preparation_run, .done = preparation_done},
-                                .partition = partition,
-                                .identity = partition_identity(partition, segment),
-                                .disk = store->directory->disk,
-                                .size = allocation_size(partition, upto),
-                                .create = !segment->file || !segment->file->write};
+    *job =
+        (struct preparation){.work = {.run = preparation_run, .done = preparation_done},
+                             .partition = partition,
+                             .identity = partition_identity(partition, store->directory, segment),
+                             .disk = store->directory->disk,
+                             .size = allocation_size(partition, upto),
+                             .create = !segment->file || !segment->file->write};
     if (!job->create) {
         job->file = segment->file;
         job->write = segment->file->write;

@@ -8,13 +8,13 @@
 
 static const char magic[8] = {'M', 'R', 'S', 'N', 'A', 'P', 'S', 'H'};
 enum {
-    VERSION_BARE = 1, /* without journal mark, offline, epochs */
+    VERSION_BARE = 1, /* without journal mark, offline, epochs, revisions, compacted offset */
     VERSION = 2,
     CRC_AT = 8,
     COVERED_FROM = 12,
     REMAINDER_MAX = 1 << 20,
     SNAPSHOT_MAX = 1 << 30,
-    SEGMENT_BYTES = 4 + 6 * 8 + 1,
+    SEGMENT_BYTES_MIN = 4 + 6 * 8 + 1, /* of the oldest version */
 };
 
 /* --- encode --- */
@@ -81,6 +81,7 @@ static void put_segment(struct byte_buffer *out, const struct partition *partiti
                         const struct segment *segment) {
     bool newest = segment->number == partition->durable.segment;
     put_u32(out, segment->number);
+    put_u32(out, segment->revision);
     put_i64(out, segment->base_offset);
     put_i64(out, newest ? partition->high_watermark : segment->next_offset);
     put_u64(out, newest ? partition->durable.position : segment->end);
@@ -97,6 +98,7 @@ static void put_partition(struct byte_buffer *out, const struct partition *parti
     epochs_encode(&partition->epochs, out);
     put_i64(out, partition->log_start);
     put_i64(out, partition->high_watermark);
+    put_i64(out, partition->compacted_offset);
     put_u32(out, partition->settled.segment);
     put_u64(out, partition->settled.position);
     put_u64(out, partition->durable.position);
@@ -161,13 +163,20 @@ static uint32_t take_u32(struct take *take) { return load_u32(take_bytes(take, 4
 static uint64_t take_u64(struct take *take) { return load_u64(take_bytes(take, 8)); }
 static int64_t take_i64(struct take *take) { return load_i64(take_bytes(take, 8)); }
 
+/* Numbers and offsets rise. */
+static bool segment_follows(const struct partition *partition, uint32_t number, int64_t base) {
+    if (partition->segment_count == 0) return base >= 0;
+    const struct segment *last = partition_active(partition);
+    return number > last->number && base >= last->next_offset;
+}
+
 static bool take_segment(struct take *take, struct partition *partition) {
     uint32_t number = take_u32(take);
+    uint32_t revision = take->version > VERSION_BARE ? take_u32(take) : 0;
     int64_t base = take_i64(take);
-    if (take->failed ||
-        (partition->segment_count && partition_active(partition)->number + 1 != number))
-        return false;
+    if (take->failed || !segment_follows(partition, number, base)) return false;
     struct segment *segment = partition_add_segment(partition, number, base, 0);
+    segment->revision = revision;
     segment->next_offset = take_i64(take);
     segment->end = take_u64(take);
     segment->timestamp_max = take_i64(take);
@@ -176,8 +185,7 @@ static bool take_segment(struct take *take, struct partition *partition) {
     segment->sealed = take_u8(take);
     /* The index of what was written before this start is loaded when somebody asks. */
     segment->index_whole = segment->end == SEGMENT_START;
-    return !take->failed && segment->end >= SEGMENT_START && base >= 0 &&
-           segment->next_offset >= base;
+    return !take->failed && segment->end >= SEGMENT_START && segment->next_offset >= base;
 }
 
 /* Takes the next whole batch off the front of `bytes`. */
@@ -230,6 +238,8 @@ static bool take_fits(const struct partition *partition, size_t remainder) {
     if (settled.position % DISK_BLOCK || settled.position < SEGMENT_START) return false;
     if (durable.position != settled.position + remainder) return false;
     if (partition->log_start < 0 || partition->log_start > partition->high_watermark) return false;
+    if (partition->compacted_offset < 0 || partition->compacted_offset > partition->high_watermark)
+        return false;
     if (partition->segment_count == 0) return durable.position == SEGMENT_START;
     const struct segment *active = partition_active(partition);
     return active->number == settled.segment && active->end == durable.position &&
@@ -250,6 +260,7 @@ static bool take_partition(struct take *take, struct shard *shard) {
     if (!take_damage(take, partition)) return false;
     partition->log_start = take_i64(take);
     partition->high_watermark = partition->next_offset = partition->formed_offset = take_i64(take);
+    if (take->version > VERSION_BARE) partition->compacted_offset = take_i64(take);
     partition->settled.segment = take_u32(take);
     partition->settled.position = take_u64(take);
     uint64_t durable = take_u64(take);
@@ -259,12 +270,13 @@ static bool take_partition(struct take *take, struct shard *shard) {
     if (take->failed || take->rest.len < len) return false;
     struct bytes remainder = bytes_make(take_bytes(take, len), len);
     uint32_t count = take_u32(take);
-    if (take->failed || count > take->rest.len / SEGMENT_BYTES) return false;
+    if (take->failed || count > take->rest.len / SEGMENT_BYTES_MIN) return false;
     for (uint32_t at = 0; at < count; at++)
         if (!take_segment(take, partition)) return false;
     if (!producers_decode(&partition->producers, &take->rest)) return false;
     partition->durable = (struct place){partition->settled.segment, durable};
     partition->formed = partition->end = partition->durable;
+    partition->begun = partition->end.segment;
     return take_fits(partition, len) && restore_remainder(partition, remainder, first_position);
 }
 

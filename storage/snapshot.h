@@ -6,13 +6,14 @@
  *   magic 8 | crc32c 4 of the rest | version 4 | shard 4 | epoch 4 | sequence 8 |
  *     incarnation 8 | core 4 | through 8 (struct journal_mark) | partitions 4
  *   partition: id 4 | leader epoch 4 | offline 1 (storage/damage.h) | epochs (storage/epochs.h) |
- *     log start 8 | high watermark 8 | settled place 12 |
+ *     log start 8 | high watermark 8 | compacted offset 8 | settled place 12 |
  *     durable position 8 | first batch position 8, offset 8 (of the bytes that follow; -1 when none
  *     begins there) | length 4, bytes | segments 4 | producers (storage/producers.h)
- *   segment: number 4 | base 8 | next 8 | end 8 | largest timestamp 8, its offset 8 | created 8 |
- *     sealed 1
+ *   segment: number 4 | revision 4 | base 8 | next 8 | end 8 | largest timestamp 8, its offset 8 |
+ *     created 8 | sealed 1
  *
- * Version 1 had neither the journal mark nor offline and epochs; it is read and never written.
+ * Version 1 had neither the journal mark nor offline, epochs, compacted offset and revisions; it is
+ * read and never written.
  *
  * Producers may be ahead of the high watermark: the checkpoint waits until all of that is durable
  * before it writes the file. */

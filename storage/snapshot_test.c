@@ -59,7 +59,10 @@ Test(snapshot, round_trip) {
     fill(&fixture);
     struct partition *partition = fixture_partition(&fixture, 3);
     struct byte_buffer first = {0}, second = {0};
+    partition->segments[1].revision = 6;
+    partition->compacted_offset = 5;
     snapshot_encode(partition->shard, &first);
+    partition->segments[1].revision = 0;
     struct shard *shard = shard_new(3);
     cr_assert(snapshot_decode(byte_buffer_bytes(&first), shard));
     struct partition *again =
@@ -71,6 +74,8 @@ Test(snapshot, round_trip) {
     cr_assert(place_equal(again->settled, partition->settled));
     cr_assert(place_equal(again->end, partition->end));
     cr_assert_eq(producers_count(&again->producers), 2);
+    cr_assert_eq(again->segments[1].revision, 6);
+    cr_assert_eq(again->compacted_offset, 5);
     snapshot_encode(shard, &second);
     cr_assert(bytes_equal(byte_buffer_bytes(&first), byte_buffer_bytes(&second)));
     shard_drop(shard);
@@ -114,8 +119,8 @@ static void make_whole(struct byte_buffer *bytes) {
     store_u32(bytes->at + 8, crc32c(bytes->at + 12, bytes->len - 12));
 }
 
-/* What the first release wrote: no journal mark, and of each partition neither offline nor epochs.
- */
+/* What the first release wrote: no journal mark, of each partition neither offline nor epochs nor
+ * compacted offset, and of segments no revision. */
 Test(snapshot, version_one_is_read) {
     struct fixture fixture;
     fill(&fixture);
@@ -126,12 +131,16 @@ Test(snapshot, version_one_is_read) {
     store_u32(bytes.at + 12, 1);
     cut(&bytes, 32, 20);
     cut(&bytes, 36 + 8, 1 + 4); /* of the one partition, behind its id and leader epoch */
+    cut(&bytes, 36 + 24, 8);    /* behind its high watermark */
+    size_t rows = 36 + 24 + 12 + 3 * 8 + 4 + load_u32(bytes.at + 36 + 24 + 12 + 3 * 8) + 4;
+    for (size_t at = 0; at < partition->segment_count; at++) cut(&bytes, rows + at * 53 + 4, 4);
     make_whole(&bytes);
     struct shard *shard = shard_new(3);
     cr_assert(snapshot_decode(byte_buffer_bytes(&bytes), shard));
     struct partition *again =
         list_entry(list_first(&shard->partitions), struct partition, in_shard);
     cr_assert_eq(again->next_offset, partition->high_watermark);
+    cr_assert_eq(again->segment_count, partition->segment_count);
     cr_assert_eq(again->offline, DAMAGE_NONE);
     cr_assert_eq(shard->contained.incarnation, 0);
     shard_drop(shard);

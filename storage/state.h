@@ -80,6 +80,7 @@ struct partition {
 
     /* --- persisted: in the journal and in snapshots --- */
     int64_t log_start, high_watermark, next_offset;
+    int64_t compacted_offset; /* what is below has been through a compaction */
     struct segment *segments; /* oldest first; the last one is active */
     size_t segment_count, segment_capacity;
     struct producers producers;
@@ -89,6 +90,7 @@ struct partition {
     /* --- derived --- */
     struct tail tail;
     struct place settled, durable, formed, end;
+    uint32_t begun;          /* the newest segment that a durable entry names: replay gets there */
     int64_t formed_offset;   /* next offset of what `formed` covers */
     struct list pending;     /* struct append, by offset */
     struct append *unformed; /* the first pending append that is in no block yet, or NULL */
@@ -97,14 +99,14 @@ struct partition {
     struct list bypasses;
     uint32_t bypass_count;
     struct settle settle;
-    struct list trims;     /* struct trim waiting for their entry */
-    struct list waiters;   /* struct waiter */
-    struct list dirty;     /* in its shard while there is something to form */
-    struct list settling;  /* in its store while write-out waits for space */
-    struct list write_out; /* in its store while write-out waits for its turn */
-    bool preparing;        /* a worker creates or extends the active segment's file */
-    bool roll;             /* the next append begins a new segment */
-    bool dead;             /* deleted; freed when nothing refers to it */
+    struct list trims;        /* struct trim waiting for their entry */
+    struct list replacements; /* struct replacement waiting for theirs */
+    struct list waiters;      /* struct waiter */
+    struct list dirty;        /* in its shard while there is something to form */
+    struct list settling;     /* in its store while write-out waits for space */
+    struct list write_out;    /* in its store while write-out waits for its turn */
+    bool preparing;           /* a worker creates or extends the active segment's file */
+    bool dead;                /* deleted; freed when nothing refers to it */
     struct partition_start start;
     uint32_t references; /* flows in flight: notes, bypasses, settles, cold reads, works */
 };
@@ -169,12 +171,19 @@ static inline struct segment *partition_active(const struct partition *partition
 }
 /* The segment with this number, or NULL. */
 struct segment *partition_segment(const struct partition *partition, uint32_t number);
+/* That one, unless compaction has put another in its place. */
+struct segment *partition_same_segment(const struct partition *partition,
+                                       const struct segment_identity *identity);
+/* The first one that reaches beyond the offset: it holds it, or what follows its gap. */
 struct segment *partition_segment_of_offset(const struct partition *partition, int64_t offset);
 struct segment *partition_add_segment(struct partition *partition, uint32_t number,
                                       int64_t base_offset, int64_t now_ms);
 /* As the partition's rules are now. */
 void segment_set_interval(const struct partition *partition, struct segment *segment);
+/* Lets go of its file and index; the table entry is dead. */
+void segment_forget(struct segment *segment);
 struct segment_identity partition_identity(const struct partition *partition,
+                                           const struct data_directory *directory,
                                            const struct segment *segment);
 
 /* A partition without a store (recovery), or in one. */
@@ -184,9 +193,14 @@ void partition_free(struct partition *partition);
 /* Keeps a dead partition's memory until the last flow has ended. */
 void partition_pin(struct partition *partition);
 void partition_unpin(struct partition *partition);
-/* Begins a new segment: the old one is padded, then settled and sealed. */
+/* Begins a new segment: the old one is padded, then settled and sealed. Only an entry that names
+ * the new one makes that durable. */
 void partition_roll(struct partition *partition, uint32_t number, int64_t base_offset,
                     int64_t now_ms);
+/* The same without an append, if the active segment has records; its end is written out. */
+bool partition_roll_now(struct partition *partition, int64_t now_ms);
+/* After how long the active segment is closed. */
+int64_t partition_segment_ms(const struct partition *partition);
 /* Behind the last byte of a segment that was rolled away from, `formed` goes on in the next one. */
 void partition_formed_next_segment(struct partition *partition);
 /* Puts it among those that have something to form. */
@@ -213,5 +227,7 @@ void partition_trimmed(struct partition *partition, int64_t log_start);
 void partition_wake(struct partition *partition);
 /* Appended and in no segment file yet. */
 uint64_t partition_unsettled_bytes(const struct partition *partition);
+/* An entry that names this segment is durable. */
+void partition_began(struct partition *partition, uint32_t segment);
 /* Segments wholly below the log start, gone from the table; their files go to a worker. */
 void partition_drop_segments(struct partition *partition);

@@ -9,6 +9,7 @@
 #include "storage/layout.h"
 #include "storage/recovered.h"
 #include "storage/remove.h"
+#include "storage/replace.h"
 #include "storage/retain.h"
 #include "storage/settle.h"
 #include "storage/state.h"
@@ -299,6 +300,13 @@ static void partition_answer_all(struct partition *partition) {
         append->base_offset = -1;
         append->done(append);
     }
+    while (!list_is_empty(&partition->replacements)) {
+        struct replacement *replacement =
+            list_entry(list_first(&partition->replacements), struct replacement, link);
+        list_remove(&replacement->link);
+        partition->store->reserved_bytes -= replacement->reserved;
+        partition_replaced(partition, replacement);
+    }
     while (!list_is_empty(&partition->trims)) {
         struct trim *trim = list_entry(list_first(&partition->trims), struct trim, link);
         list_remove(&trim->link);
@@ -328,9 +336,7 @@ void store_delete_partition(struct store *store, uint32_t id) {
         if (!bypass->in_flight && !bypass->formed) bypass_finish(bypass);
     }
     partition_answer_all(partition);
-    if (partition->segment_count)
-        remove_segments(store, id, partition->segments[0].number,
-                        (uint32_t)partition->segment_count);
+    remove_segments(store, id, partition->segments, partition->segment_count);
     partition_unpin(partition);
 }
 

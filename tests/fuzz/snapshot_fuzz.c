@@ -42,7 +42,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     uint8_t *copy = memory_new(size);
     memcpy(copy, data, size);
     memcpy(copy, "MRSNAPSH", 8);
-    store_u32(copy + 12, 1);
+    if (load_u32(copy + 12) - 1 > 1) store_u32(copy + 12, 2);
     store_u32(copy + CRC_AT, crc32c(copy + COVERED_FROM, size - COVERED_FROM));
     decode(bytes_make(copy, size), id);
     free(copy);
