@@ -7,6 +7,7 @@
 #include <stdbool.h>
 
 #define FAULT_LIST(X)  \
+    X(compact_write)   \
     X(journal_write)   \
     X(segment_read)    \
     X(segment_sync)    \

@@ -103,6 +103,7 @@ static void batch_visit_any(struct lookup_flow *flow, struct bytes batch,
 
 static void batch_look(struct lookup_flow *flow, struct bytes batch,
                        const struct batch_header *header) {
+    if (header->record_count == 0) return; /* compaction has left nothing of it */
     bool begins_below = header->base_offset < flow->log_start;
     switch (flow->stage) {
         case LOOKUP_TIME:

@@ -123,6 +123,7 @@ static void table_put(struct partition *partition, size_t at, const struct segme
     segment->file = NULL;
     segment->index = NULL;
     segment->index_whole = false;
+    segment_set_interval(partition, segment);
 }
 
 static void table_replace(struct partition *partition, size_t first, size_t count,

@@ -105,6 +105,7 @@ struct partition {
     struct list dirty;        /* in its shard while there is something to form */
     struct list settling;     /* in its store while write-out waits for space */
     struct list write_out;    /* in its store while write-out waits for its turn */
+    bool uncompactable;       /* compaction met damage */
     bool preparing;           /* a worker creates or extends the active segment's file */
     bool dead;                /* deleted; freed when nothing refers to it */
     struct partition_start start;
@@ -130,6 +131,7 @@ struct shard {
 };
 
 struct checkpoint;
+struct compaction;
 
 struct store {
     struct ring *ring;
@@ -155,8 +157,12 @@ struct store {
     uint64_t unsettled_bytes; /* appended and not settled, of all partitions */
     uint64_t reserved_bytes;  /* of the journal, for what was accepted and is in no block yet */
     struct round_hook hook;
-    struct timer idle, retention, space;
+    struct timer idle, retention, space, compact;
     struct checkpoint *checkpoint; /* the one under way, or NULL */
+    struct compaction *compaction; /* the pass under way, or NULL */
+    struct {
+        uint64_t passes, read_bytes, written_bytes, records_dropped;
+    } compacted; /* since the start */
     bool stopping;
     void (*stopped)(void *context);
     void *stopped_context;

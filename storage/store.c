@@ -6,6 +6,7 @@
 #include "base/say.h"
 #include "storage/checkpoint.h"
 #include "storage/commit.h"
+#include "storage/compact.h"
 #include "storage/layout.h"
 #include "storage/recovered.h"
 #include "storage/remove.h"
@@ -134,7 +135,7 @@ static bool handles_want_checkpoint(struct store *store) {
 static bool store_is_quiet(const struct store *store) {
     if (store->flows > 0 || !journal_is_quiet(&store->journal)) return false;
     if (!list_is_empty(&store->settling)) return true;
-    return commit_is_quiet(store) && !store->checkpoint;
+    return commit_is_quiet(store) && !store->checkpoint && !store->compaction;
 }
 
 static void store_round(struct round_hook *hook) {
@@ -166,6 +167,14 @@ static void retention_timer(struct timer *timer) {
     retain_round(store);
     timer_arm(store->ring, timer,
               ring_now_ns(store->ring) + store->options.retention_check_ms * NS_PER_MS);
+}
+
+static void compact_timer(struct timer *timer) {
+    struct store *store = container_of(timer, struct store, compact);
+    if (store->options.compact_check_ms)
+        timer_arm(store->ring, timer,
+                  ring_now_ns(store->ring) + store->options.compact_check_ms * NS_PER_MS);
+    compact_round(store);
 }
 
 /* --- life --- */
@@ -234,6 +243,9 @@ struct store *store_new(struct ring *ring, struct data_directory *directory,
     if (options->retention_check_ms)
         timer_arm(ring, &store->retention,
                   ring_now_ns(ring) + options->retention_check_ms * NS_PER_MS);
+    store->compact.fire = compact_timer;
+    if (options->compact_check_ms)
+        timer_arm(ring, &store->compact, ring_now_ns(ring) + options->compact_check_ms * NS_PER_MS);
     store->hook.run = store_round;
     ring_hook(ring, &store->hook);
     return store;
@@ -244,6 +256,7 @@ void store_stop(struct store *store, void (*stopped)(void *context), void *conte
     store->stopped = stopped;
     store->stopped_context = context;
     timer_cancel(store->ring, &store->retention);
+    timer_cancel(store->ring, &store->compact);
 }
 
 static void shard_free(struct shard *shard) {
@@ -257,7 +270,9 @@ void store_free(struct store *store) {
     timer_cancel(store->ring, &store->idle);
     timer_cancel(store->ring, &store->space);
     timer_cancel(store->ring, &store->retention);
+    timer_cancel(store->ring, &store->compact);
     checkpoint_abandon(store);
+    compact_abandon(store);
     if (store->options.durable) journal_close(&store->journal);
     for (uint32_t id = 0; id < store->directory->shard_count; id++)
         if (store->shards[id]) shard_free(store->shards[id]);
@@ -346,7 +361,10 @@ void store_usage(const struct store *store, struct store_usage *usage) {
                                   .journal_bytes = store->journal.bytes,
                                   .commits = store->journal.commits,
                                   .commit_bytes = store->journal.commit_bytes,
-                                  .checkpoints = store->checkpoints};
+                                  .checkpoints = store->checkpoints,
+                                  .compactions = store->compacted.passes,
+                                  .compaction_read_bytes = store->compacted.read_bytes,
+                                  .compaction_written_bytes = store->compacted.written_bytes};
     for (struct map_node *node = map_first(&store->partitions); node;
          node = map_next(&store->partitions, node))
         usage->segment_bytes += partition_size_bytes(map_entry(node, struct partition, by_id));

@@ -15,6 +15,8 @@ struct store_options {
     uint64_t cache_bytes_max;   /* settled tail chunks kept for readers */
     uint64_t unsettled_bytes_max;
     uint64_t retention_check_ms;
+    uint64_t compact_check_ms;  /* 0: never by itself */
+    uint64_t compact_bytes_max; /* of the map of keys that a compaction needs */
     uint64_t producer_expiration_ms;
     unsigned segment_handles_max; /* open descriptors of segment files; 0 = 256 */
     bool durable; /* false: --ephemeral, nothing is synced and the journal is not written */
@@ -41,5 +43,6 @@ void store_delete_partition(struct store *store, uint32_t id);
 struct store_usage {
     uint64_t tail_bytes, cached_bytes, journal_bytes, segment_bytes;
     uint64_t commits, commit_bytes, checkpoints;
+    uint64_t compactions, compaction_read_bytes, compaction_written_bytes;
 };
 void store_usage(const struct store *store, struct store_usage *usage);
