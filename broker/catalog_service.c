@@ -73,6 +73,10 @@ void partition_rules_of(const struct topic_config *config, struct partition_rule
         .delete_old = config->cleanup_delete,
         .compacted = config->cleanup_compact,
         .append_time = config->append_time,
+        .delete_retention_ms = config->delete_retention_ms,
+        .compaction_lag_ms_min = config->compaction_lag_ms_min,
+        .compaction_lag_ms_max = config->compaction_lag_ms_max,
+        .dirty_ratio_min = config->dirty_ratio_min,
     };
 }
 

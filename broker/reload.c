@@ -28,6 +28,16 @@ static void reload_topic(struct core *core, const struct catalog_topic *topic) {
     }
 }
 
+static void reload_store(struct core *core) {
+    const struct options *options = core->catalog.options;
+    const struct store_options intervals = {
+        .retention_check_ms = (uint64_t)options->retention_check_ms,
+        .compact_check_ms = (uint64_t)options->compact_check_ms,
+        .producer_expiration_ms = (uint64_t)options->producer_id_expiration_ms,
+    };
+    store_set_intervals(core->store, &intervals);
+}
+
 static void reload_deliver(struct mail *mail) {
     struct reload *reload = container_of(mail, struct reload, mail);
     struct core *core = reload->core;
@@ -37,6 +47,7 @@ static void reload_deliver(struct mail *mail) {
     struct map *topics = &core->catalog.topics_by_name;
     for (struct map_node *node = map_first(topics); node; node = map_next(topics, node))
         reload_topic(core, map_entry(node, struct catalog_topic, by_name));
+    reload_store(core);
     if (core->index == 0) say_lines(&report);
     text_deinit(&report);
     options_free(reload->fresh);

@@ -19,6 +19,12 @@ static uint64_t cache_share(uint64_t memory_bytes) {
     return quarter < CACHE_BYTES_MAX ? quarter : CACHE_BYTES_MAX;
 }
 
+/* Beside the budget, and only while a compaction runs. */
+static uint64_t compact_share(uint64_t memory_bytes, int64_t wanted) {
+    uint64_t most = memory_bytes / 16;
+    return (uint64_t)wanted < most ? (uint64_t)wanted : most;
+}
+
 /* The budget: half for requests and answers, a quarter each for records that are not written out
  * yet and for those that are kept for readers. */
 static void server_divide_memory(struct server *server, size_t memory_bytes) {
@@ -31,6 +37,9 @@ static void server_divide_memory(struct server *server, size_t memory_bytes) {
         .unsettled_bytes_max = share(memory_bytes, 25) / server->core_count,
         .retention_check_ms = (uint64_t)options->retention_check_ms,
         .producer_expiration_ms = (uint64_t)options->producer_id_expiration_ms,
+        .compact_check_ms = (uint64_t)options->compact_check_ms,
+        .compact_bytes_max =
+            compact_share(memory_bytes, options->compact_bytes_max) / server->core_count,
         .durable = !options->ephemeral,
     };
 }

@@ -119,6 +119,8 @@ struct options {
     int64_t compaction_lag_ms_min;
     int64_t compaction_lag_ms_max;
     double cleanable_ratio_min;
+    int64_t compact_check_ms;
+    int64_t compact_bytes_max;
     int64_t journal_bytes_max;
 
     /* Groups of consumers. */

@@ -195,8 +195,7 @@ const struct option_row option_rows[] = {
     {"log-cleanup-policy", OPTION_ENUM, OPTION_GROUP_LOGS, FIELD(cleanup_policy), .value = "delete",
      .choices = cleanup_choices, .reloadable = true, KAFKA("log.cleanup.policy", CONFIG_LIST),
      .doc = "What happens to old records: deleted by age and size, compacted to the newest record "
-            "of each key, or both. Compaction itself is not built yet: `compact` alone keeps all "
-            "records."},
+            "of each key, or both."},
     {"log-retention-ms", OPTION_DURATION, OPTION_GROUP_LOGS, FIELD(retention_ms), .value = "7d",
      BETWEEN(-1, INT64_MAX), .reloadable = true, KAFKA("log.retention.ms", CONFIG_LONG),
      .doc = "Records older than this may be deleted, a whole segment at a time. -1: never."},
@@ -228,23 +227,32 @@ const struct option_row option_rows[] = {
     {"log-cleaner-delete-retention-ms", OPTION_DURATION, OPTION_GROUP_LOGS,
      FIELD(delete_retention_ms), .value = "1d", BETWEEN(0, INT64_MAX), .reloadable = true,
      KAFKA("log.cleaner.delete.retention.ms", CONFIG_LONG),
-     .doc = "How long a compacted topic keeps the marker of a deleted key. Accepted and shown, "
-            "without effect yet: compaction is not built."},
+     .doc = "How long a compacted topic keeps the marker of a deleted key, from the compaction on "
+            "that meets it first."},
     {"log-cleaner-min-compaction-lag-ms", OPTION_DURATION, OPTION_GROUP_LOGS,
      FIELD(compaction_lag_ms_min), .value = "0", BETWEEN(0, INT64_MAX), .reloadable = true,
      KAFKA("log.cleaner.min.compaction.lag.ms", CONFIG_LONG),
-     .doc = "How long a record of a compacted topic stays as it is at least. Accepted and shown, "
-            "without effect yet: compaction is not built."},
+     .doc = "How long a record of a compacted topic stays as it is at least."},
     {"log-cleaner-max-compaction-lag-ms", OPTION_DURATION, OPTION_GROUP_LOGS,
      FIELD(compaction_lag_ms_max), .value = "9223372036854775807", BETWEEN(1, INT64_MAX),
      .reloadable = true, KAFKA("log.cleaner.max.compaction.lag.ms", CONFIG_LONG),
-     .doc = "How long a record of a compacted topic may wait for compaction at most. Accepted and "
-            "shown, without effect yet: compaction is not built."},
+     .doc = "How long a record of a compacted topic may wait for compaction at most; segments are "
+            "closed for it."},
     {"log-cleaner-min-cleanable-ratio", OPTION_DOUBLE, OPTION_GROUP_LOGS,
      FIELD(cleanable_ratio_min), .value = "0.5", BETWEEN(0, 1), .reloadable = true,
      KAFKA("log.cleaner.min.cleanable.ratio", CONFIG_DOUBLE),
      .doc = "Share of a log that must be new since its last compaction before it is compacted "
-            "again. Accepted and shown, without effect yet: compaction is not built."},
+            "again."},
+    {"log-cleaner-backoff-ms", OPTION_DURATION, OPTION_GROUP_LOGS, FIELD(compact_check_ms),
+     .value = "15s", BETWEEN(1, INT64_MAX), .reloadable = true,
+     KAFKA("log.cleaner.backoff.ms", CONFIG_LONG),
+     .doc = "How often compaction looks for something to do when it had nothing."},
+    {"log-cleaner-dedupe-buffer-size", OPTION_SIZE, OPTION_GROUP_LOGS, FIELD(compact_bytes_max),
+     .value = "128MiB", BETWEEN(64 * KIB, INT64_MAX),
+     KAFKA("log.cleaner.dedupe.buffer.size", CONFIG_LONG),
+     .doc = "Most memory for the keys of compactions under way, all cores together, and at most a "
+            "sixteenth of `memory`. A log with more new keys (about 24 bytes each) is compacted in "
+            "several passes. It is taken while a compaction runs, as far as it is needed."},
     {"journal-bytes-max", OPTION_SIZE, OPTION_GROUP_LOGS, FIELD(journal_bytes_max), .value = "2GiB",
      BETWEEN(16 * MIB, INT64_MAX),
      .doc = "Most bytes that the journal files of one core take on disk. Larger lets bursts run "

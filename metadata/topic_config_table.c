@@ -10,7 +10,6 @@
 #define NO_EFFECT " Accepted and shown, without effect here: "
 /* Of values that storage is given and does not use yet. */
 #define NOT_YET " Accepted and shown, without effect here yet: "
-#define NO_COMPACTION NOT_YET "compaction is not built."
 #define NO_RECOMPRESSION NO_EFFECT "batches stay byte for byte as their producer compressed them."
 
 #define LONG_MAX_TEXT "9223372036854775807"
@@ -79,9 +78,7 @@ const struct topic_config_row topic_config_rows[] = {
      .server_name = "log.cleanup.policy",
      .doc = "What happens to old records: `delete` removes segments by age and size, `compact` "
             "keeps the newest record of each key; both may be given, and an empty list keeps all "
-            "records. A compacted topic takes records with keys only. Compaction itself is not "
-            "built yet: "
-            "`compact` alone keeps all records."},
+            "records. A compacted topic takes records with keys only."},
     {"compression.gzip.level", CONFIG_INT, "-1", BETWEEN(-1, 9), TO(gzip_level),
      .is_valid = gzip_level_is_valid, .no_effect = true,
      .doc = "Level for compression.type=gzip, 1 to 9; -1 is the codec's own "
@@ -95,9 +92,10 @@ const struct topic_config_row topic_config_rows[] = {
     {"compression.zstd.level", CONFIG_INT, "3", BETWEEN(-131072, 22), TO(zstd_level),
      .no_effect = true, .doc = "Level for compression.type=zstd." NO_RECOMPRESSION},
     {"delete.retention.ms", CONFIG_LONG, "86400000", AT_LEAST(0), TO(delete_retention_ms),
-     .server_name = "log.cleaner.delete.retention.ms", .no_effect = true,
-     .doc = "How long a compacted topic keeps the marker of a deleted key: the time in which a "
-            "consumer from the start must come by to see it." NO_COMPACTION},
+     .server_name = "log.cleaner.delete.retention.ms",
+     .doc = "How long a compacted topic keeps the marker of a deleted key, from the compaction on "
+            "that meets it first: the time in which a consumer from the start must come by to see "
+            "it."},
     {"errors.deadletterqueue.group.enable", CONFIG_BOOLEAN, "false", .no_effect = true,
      .doc = "Whether share groups may use the topic as their dead-letter queue." NO_EFFECT
             "there are no share groups yet."},
@@ -128,9 +126,9 @@ const struct topic_config_row topic_config_rows[] = {
      .doc = "Time kept locally under tiered storage; -2 follows retention.ms." NO_EFFECT
             "all records are local."},
     {"max.compaction.lag.ms", CONFIG_LONG, LONG_MAX_TEXT, AT_LEAST(1), TO(compaction_lag_ms_max),
-     .server_name = "log.cleaner.max.compaction.lag.ms", .no_effect = true,
-     .doc =
-         "How long a record of a compacted topic may wait for compaction at most." NO_COMPACTION},
+     .server_name = "log.cleaner.max.compaction.lag.ms",
+     .doc = "How long a record of a compacted topic may wait for compaction at most; segments are "
+            "closed for it."},
     {"max.message.bytes", CONFIG_INT, "1048588", AT_LEAST(0), TO(message_bytes_max),
      .server_name = "message.max.bytes",
      .doc = "Largest record batch, as it is stored (compressed when it is compressed)."},
@@ -146,12 +144,12 @@ const struct topic_config_row topic_config_rows[] = {
      .take = take_timestamp, .server_name = "log.message.timestamp.type",
      .doc = "Whether a record keeps its producer's timestamp or gets the time of its append."},
     {"min.cleanable.dirty.ratio", CONFIG_DOUBLE, "0.5", BETWEEN(0, 1), TO(dirty_ratio_min),
-     .server_name = "log.cleaner.min.cleanable.ratio", .no_effect = true,
+     .server_name = "log.cleaner.min.cleanable.ratio",
      .doc = "Share of a log that must be new since its last compaction before it is compacted "
-            "again." NO_COMPACTION},
+            "again."},
     {"min.compaction.lag.ms", CONFIG_LONG, "0", AT_LEAST(0), TO(compaction_lag_ms_min),
-     .server_name = "log.cleaner.min.compaction.lag.ms", .no_effect = true,
-     .doc = "How long a record of a compacted topic stays as it is at least." NO_COMPACTION},
+     .server_name = "log.cleaner.min.compaction.lag.ms",
+     .doc = "How long a record of a compacted topic stays as it is at least."},
     {"min.insync.replicas", CONFIG_INT, "1", AT_LEAST(1), .no_effect = true,
      .server_name = "min.insync.replicas",
      .doc = "Replicas that must have a record before acks=all is answered." NO_EFFECT
@@ -183,7 +181,8 @@ const struct topic_config_row topic_config_rows[] = {
             "(cleanup.policy=delete). -1: never."},
     {"segment.bytes", CONFIG_INT, "1073741824", AT_LEAST(1048576), TO(segment_bytes),
      .server_name = "log.segment.bytes",
-     .doc = "A segment is closed when it is so large. Retention works on closed segments."},
+     .doc = "A segment is closed when it is so large. Retention and compaction work on closed "
+            "segments."},
     {"segment.index.bytes", CONFIG_INT, "10485760", AT_LEAST(4), .no_effect = true,
      .doc = "Largest index of a segment." NO_EFFECT
             "indexes are sparse caches and grow with their segment."},

@@ -23,6 +23,7 @@ enum {
     HANDLES_MAX = 256,
 };
 #define IDLE_NS (1 * NS_PER_S)
+#define INTERVAL_MAX_MS (365ull * 24 * 3600 * 1000)
 #define HANDLES_PAUSE_NS (1 * NS_PER_S)
 
 /* --- space --- */
@@ -162,18 +163,23 @@ static void idle_timer(struct timer *timer) {
     commit_empty(store);
 }
 
+/* Intervals may be as long as a number can say. */
+static void timer_arm_ms(struct store *store, struct timer *timer, uint64_t interval_ms) {
+    uint64_t most_ms = INTERVAL_MAX_MS;
+    uint64_t ms = interval_ms < most_ms ? interval_ms : most_ms;
+    timer_arm(store->ring, timer, ring_now_ns(store->ring) + ms * NS_PER_MS);
+}
+
 static void retention_timer(struct timer *timer) {
     struct store *store = container_of(timer, struct store, retention);
     retain_round(store);
-    timer_arm(store->ring, timer,
-              ring_now_ns(store->ring) + store->options.retention_check_ms * NS_PER_MS);
+    timer_arm_ms(store, timer, store->options.retention_check_ms);
 }
 
 static void compact_timer(struct timer *timer) {
     struct store *store = container_of(timer, struct store, compact);
     if (store->options.compact_check_ms)
-        timer_arm(store->ring, timer,
-                  ring_now_ns(store->ring) + store->options.compact_check_ms * NS_PER_MS);
+        timer_arm_ms(store, timer, store->options.compact_check_ms);
     compact_round(store);
 }
 
@@ -241,14 +247,24 @@ struct store *store_new(struct ring *ring, struct data_directory *directory,
     store->space.fire = space_timer;
     store->retention.fire = retention_timer;
     if (options->retention_check_ms)
-        timer_arm(ring, &store->retention,
-                  ring_now_ns(ring) + options->retention_check_ms * NS_PER_MS);
+        timer_arm_ms(store, &store->retention, options->retention_check_ms);
     store->compact.fire = compact_timer;
-    if (options->compact_check_ms)
-        timer_arm(ring, &store->compact, ring_now_ns(ring) + options->compact_check_ms * NS_PER_MS);
+    if (options->compact_check_ms) timer_arm_ms(store, &store->compact, options->compact_check_ms);
     store->hook.run = store_round;
     ring_hook(ring, &store->hook);
     return store;
+}
+
+void store_set_intervals(struct store *store, const struct store_options *options) {
+    bool retention = options->retention_check_ms != store->options.retention_check_ms;
+    bool compact = options->compact_check_ms != store->options.compact_check_ms;
+    store->options.retention_check_ms = options->retention_check_ms;
+    store->options.compact_check_ms = options->compact_check_ms;
+    store->options.producer_expiration_ms = options->producer_expiration_ms;
+    if (retention && timer_is_armed(&store->retention))
+        timer_arm_ms(store, &store->retention, options->retention_check_ms);
+    if (compact && timer_is_armed(&store->compact))
+        timer_arm_ms(store, &store->compact, options->compact_check_ms);
 }
 
 void store_stop(struct store *store, void (*stopped)(void *context), void *context) {

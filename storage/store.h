@@ -27,6 +27,8 @@ struct store_options {
 struct store *store_new(struct ring *ring, struct data_directory *directory,
                         const struct store_options *options, unsigned core, unsigned core_count,
                         struct recovered *recovered, struct error *error);
+/* Takes over the intervals of retention, compaction and producers' expiration. */
+void store_set_intervals(struct store *store, const struct store_options *options);
 /* Stops accepting appends, commits what is pending, writes the closing block; then `stopped` runs.
  * store_free() afterwards. */
 void store_stop(struct store *store, void (*stopped)(void *context), void *context);
