@@ -15,8 +15,9 @@ struct store_options {
     uint64_t cache_bytes_max;   /* settled tail chunks kept for readers */
     uint64_t unsettled_bytes_max;
     uint64_t retention_check_ms;
-    uint64_t compact_check_ms;  /* 0: never by itself */
-    uint64_t compact_bytes_max; /* of the map of keys that a compaction needs */
+    uint64_t compact_check_ms;    /* 0: never by itself */
+    uint64_t compact_bytes_max;   /* of the map of keys that a compaction needs */
+    uint64_t compact_slice_bytes; /* that it reads at a time; 0 = 4 MiB */
     uint64_t producer_expiration_ms;
     unsigned segment_handles_max; /* open descriptors of segment files; 0 = 256 */
     bool durable; /* false: --ephemeral, nothing is synced and the journal is not written */
