@@ -3,6 +3,7 @@
 #include "base/map.h"
 #include "base/memory.h"
 #include "protocol/batch_build.h"
+#include "tests/sim/model_compacted.h"
 #include "tests/sim/seeds.h"
 
 enum { RECORDS_MAX = 64 };
@@ -24,7 +25,10 @@ struct model *model_new(uint32_t log_count) {
 }
 
 void model_free(struct model *model) {
-    for (uint32_t log = 0; log < model->log_count; log++) free(model->logs[log].known);
+    for (uint32_t log = 0; log < model->log_count; log++) {
+        free(model->logs[log].known);
+        free(model->logs[log].present);
+    }
     for (uint32_t id = 0; id < model->batch_count; id++) {
         free(model->batches[id]->bytes);
         free(model->batches[id]);
@@ -50,8 +54,9 @@ int64_t model_timestamp(uint32_t id) { return FIRST_TIMESTAMP + (int64_t)id * RE
 
 /* --- making --- */
 
+/* In a compacted log with keys, tombstones and every codec. */
 static struct bytes batch_bytes(uint32_t id, int32_t count, size_t value_bytes, int64_t producer_id,
-                                int32_t sequence) {
+                                int32_t sequence, bool is_compacted) {
     struct batch_build build;
     batch_build_init(&build);
     build.header.producer_id = producer_id;
@@ -59,13 +64,17 @@ static struct bytes batch_bytes(uint32_t id, int32_t count, size_t value_bytes, 
     build.header.base_sequence = producer_id < 0 ? -1 : sequence;
     uint8_t *value = memory_new(value_bytes + 1);
     for (int32_t at = 0; at < count; at++) {
+        char key[16];
         memset(value, (int)(id * 31 + (uint32_t)at), value_bytes);
-        batch_build_add(&build, model_timestamp(id) + at, BYTES_NULL,
-                        bytes_make(value, value_bytes), NULL, 0);
+        struct bytes content = bytes_make(value, value_bytes);
+        if (is_compacted && model_is_tombstone(id, at)) content = BYTES_NULL;
+        batch_build_add(&build, model_timestamp(id) + at,
+                        is_compacted ? model_key(id, at, key) : BYTES_NULL, content, NULL, 0);
     }
     struct byte_buffer out = {0};
     struct error error;
-    bool built = batch_build_finish(&build, CODEC_NONE, &out, &error);
+    enum codec codec = is_compacted ? (enum codec)(id % CODEC_COUNT) : CODEC_NONE;
+    bool built = batch_build_finish(&build, codec, &out, &error);
     seed_expect(built, "%s", error.text);
     batch_build_deinit(&build);
     free(value);
@@ -81,7 +90,8 @@ uint32_t model_make(struct model *model, uint32_t log, int32_t count, size_t val
         model->batches =
             memory_resize(model->batches, model->batch_capacity * sizeof *model->batches);
     }
-    struct bytes bytes = batch_bytes(id, count, value_bytes, producer_id, sequence);
+    struct bytes bytes = batch_bytes(id, count, value_bytes, producer_id, sequence,
+                                     model_log(model, log)->is_compacted);
     model->batches[id] = new_zero(struct model_batch);
     *model->batches[id] = (struct model_batch){.bytes = (uint8_t *)bytes.at,
                                                .len = bytes.len,
@@ -168,6 +178,12 @@ void model_acked(struct model *model, uint32_t id, int64_t base) {
 
 /* --- reading --- */
 
+uint32_t model_id_at(uint32_t log, int64_t timestamp) {
+    int64_t from = timestamp - FIRST_TIMESTAMP;
+    seed_expect(from >= 0, "log %u: time %ld is not one of ours", log, (long)timestamp);
+    return (uint32_t)(from / RECORDS_MAX);
+}
+
 static uint32_t batch_id(uint32_t log, const struct batch_header *header) {
     int64_t from = header->base_timestamp - FIRST_TIMESTAMP;
     seed_expect(from >= 0 && from % RECORDS_MAX == 0, "log %u, offset %ld: not one of ours", log,
@@ -182,11 +198,15 @@ static bool batch_is_same(const struct model_batch *batch, struct bytes found) {
 
 static int64_t model_read_batch(struct model *model, uint32_t log, struct bytes found,
                                 const struct batch_header *header) {
-    uint32_t id = batch_id(log, header);
+    struct model_log *self = model_log(model, log);
+    uint32_t id = self->is_compacted ? model_compacted_id(log, found) : batch_id(log, header);
     struct model_batch *batch = model_batch(model, id);
     seed_expect(batch->log == log, "batch %u of log %u is in log %u", id, batch->log, log);
-    seed_expect(batch_is_same(batch, found), "log %u, offset %ld: batch %u has other bytes", log,
-                (long)header->base_offset, id);
+    if (self->is_compacted)
+        model_compacted_batch(model, self, id, found);
+    else
+        seed_expect(batch_is_same(batch, found), "log %u, offset %ld: batch %u has other bytes",
+                    log, (long)header->base_offset, id);
     model_place(model, id, header->base_offset);
     return header->base_offset + batch->count;
 }
@@ -198,9 +218,11 @@ int64_t model_read(struct model *model, uint32_t log, int64_t offset, struct byt
         struct batch_header header;
         seed_expect(batch_header_read(batches, &header) && batch_size(&header) <= batches.len,
                     "log %u, offset %ld: part of a batch", log, (long)next);
-        seed_expect(first ? header.base_offset <= next : header.base_offset == next,
-                    "log %u: batch at %ld where %ld was asked for", log, (long)header.base_offset,
-                    (long)next);
+        bool fits = first ? header.base_offset <= next : header.base_offset == next;
+        if (self->is_compacted)
+            fits = first ? batch_last_offset(&header) >= next : header.base_offset >= next;
+        seed_expect(fits, "log %u: batch at %ld where %ld was asked for", log,
+                    (long)header.base_offset, (long)next);
         struct bytes found = bytes_make(batches.at, batch_size(&header));
         next = model_read_batch(model, log, found, &header);
         seed_expect(next > offset, "log %u: read from %ld got only %ld", log, (long)offset,
@@ -247,6 +269,7 @@ int64_t model_lookup(struct model *model, uint32_t log, int64_t timestamp, int64
 void model_full_begin(struct model *model, uint32_t log, int64_t log_start) {
     struct model_log *self = model_log(model, log);
     self->full_from = self->full_next = log_start;
+    if (self->present) memset(self->present, 0, self->present_capacity);
 }
 
 /* Sequences of each producer: in order and without holes, from the first that is still there. */
@@ -275,6 +298,7 @@ void model_full_end(struct model *model, uint32_t log, int64_t high_watermark) {
                     "log %u: batch %u at %ld is lost, the log ends at %ld", log,
                     self->known[self->known_count - 1], (long)last->base, (long)high_watermark);
     }
+    if (self->is_compacted) model_compacted_end(model, self);
     model_check_sequences(model, self, known_find(model, self, self->full_from));
     self->full_next = -1;
 }

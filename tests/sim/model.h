@@ -4,7 +4,8 @@
  *   - an acknowledged batch stays at its offset, byte for byte; so does one that was ever read
  *   - a log has no gaps, and nothing that was refused or never sent
  *   - a batch of an idempotent producer is in the log once, in order of its sequence
- *   - high watermark and log start never go back, whatever crashes */
+ *   - high watermark and log start never go back, whatever crashes
+ * A compacted log may have gaps; tests/sim/model_compacted.h says what holds instead. */
 #pragma once
 
 #include "base/bytes.h"
@@ -27,9 +28,14 @@ struct model_log {
     int64_t log_start, high_watermark; /* the highest ever seen */
     int64_t trim_wanted;               /* the highest that was asked for */
     bool is_retained;                  /* the log start moves by itself */
+    bool is_compacted;                 /* set before the first batch is made */
+    bool keeps_tombstones;             /* delete.retention.ms is longer than all of this takes */
+    bool is_quiet;                     /* nothing is compacted during the full pass */
     uint32_t *known;                   /* ids, by base */
     size_t known_count, known_capacity;
     int64_t full_from, full_next; /* the full pass under way */
+    uint8_t *present;             /* by offset: a record was met since it began */
+    size_t present_capacity;
 };
 
 /* Logs are numbered from 0; there may be more of them than are used. */
@@ -52,6 +58,8 @@ void model_view(struct model *model, uint32_t log, int64_t log_start, int64_t hi
 /* The first record whose timestamp is at least `timestamp`, from the log start on; -1 = none. */
 int64_t model_lookup(struct model *model, uint32_t log, int64_t timestamp, int64_t *found);
 int64_t model_timestamp(uint32_t id);
+/* The batch that has a record with this timestamp. */
+uint32_t model_id_at(uint32_t log, int64_t timestamp);
 
 /* A pass over the whole log, begun at its log start: model_read() moves it on, and at the end it
  * must have met all that is known. */

@@ -28,6 +28,7 @@ struct mixture {
     unsigned partitions, lives, cores;
     unsigned steps_max;                                    /* events per life */
     unsigned small, large, idempotent, trim, read, delete; /* weights */
+    unsigned compacted;                                    /* of eight partitions */
     unsigned journal_files; /* small ones made by hand; 0: as the store makes them */
     uint64_t journal_file_bytes;
     struct store_options options;
@@ -49,6 +50,7 @@ struct producer_sim {
 struct slot {
     uint32_t id;
     bool given, dead;
+    bool compacted, switched_off; /* cleanup.policy has "compact", and has it not for a while */
     uint32_t outstanding, reads;
     struct producer_sim producers[PRODUCERS];
 };
@@ -107,6 +109,7 @@ static void mixture_draw(struct run *run) {
     mix->trim = (unsigned)PICK(run, 0, 0, 1);
     mix->read = (unsigned)PICK(run, 0, 1, 4);
     mix->delete = (unsigned)PICK(run, 0, 0, 1);
+    mix->compacted = (unsigned)PICK(run, 0, 0, 2, 8);
     mix->journal_files = (unsigned)PICK(run, 0, 2, 3, 3, 4);
     mix->journal_file_bytes = PICK(run, 640 << 10, 1 << 20);
     mix->options = (struct store_options){
@@ -115,6 +118,9 @@ static void mixture_draw(struct run *run) {
         .unsettled_bytes_max = PICK(run, 512 << 10, 4 << 20, 64 << 20),
         .retention_check_ms = PICK(run, 0, 0, 1, 20),
         .producer_expiration_ms = 86400000,
+        .compact_check_ms = PICK(run, 1, 5, 30),
+        .compact_bytes_max = 1 << 20,
+        .compact_slice_bytes = PICK(run, 1, 20000, 1 << 20),
         .durable = true,
     };
     mix->rules = (struct partition_rules){
@@ -124,6 +130,10 @@ static void mixture_draw(struct run *run) {
         .segment_ms = (int64_t)PICK(run, INT64_MAX, INT64_MAX, 50),
         .index_interval_bytes = 4096,
         .delete_old = mix->options.retention_check_ms > 0,
+        .delete_retention_ms = (int64_t)PICK(run, 0, 10, INT64_MAX),
+        .compaction_lag_ms_min = (int64_t)PICK(run, 0, 0, 20),
+        .compaction_lag_ms_max = (int64_t)PICK(run, 0, 5, 40),
+        .dirty_ratio_min = (double)PICK(run, 0, 1) / 2,
     };
 }
 
@@ -134,7 +144,10 @@ static void slot_give(struct run *run) {
     *slot = (struct slot){.id = run->given, .given = true};
     for (unsigned at = 0; at < PRODUCERS; at++)
         slot->producers[at].id = (int64_t)slot->id * 10 + at;
-    model_log(run->model, slot->id)->is_retained = run->mix.rules.delete_old;
+    struct model_log *log = model_log(run->model, slot->id);
+    log->is_retained = run->mix.rules.delete_old;
+    log->is_compacted = slot->compacted = chance(run, run->mix.compacted, 8);
+    log->keeps_tombstones = run->mix.rules.delete_retention_ms == INT64_MAX;
 }
 
 static enum partition_life run_life(void *context, uint32_t id,
@@ -144,6 +157,7 @@ static enum partition_life run_life(void *context, uint32_t id,
     if (run->slots[id - 1].dead) return PARTITION_DEAD;
     *definition = (struct partition_definition){
         .id = id, .shard = (uint16_t)(id % 5), .rules = run->mix.rules};
+    definition->rules.compacted = run->slots[id - 1].compacted && !run->slots[id - 1].switched_off;
     return PARTITION_LIVE;
 }
 
@@ -525,6 +539,15 @@ static void act_delete(struct run *run, struct slot *slot) {
     store_create_partition(core_of(run, fresh)->store, &definition);
 }
 
+/* The policy changes while everything is under way. */
+static void act_switch(struct run *run, struct slot *slot) {
+    if (!slot->compacted || !chance(run, 1, 20)) return;
+    struct partition_definition definition;
+    slot->switched_off = !slot->switched_off;
+    run_life(run, slot->id, &definition);
+    partition_configure(partition_of(run, slot), &definition.rules);
+}
+
 /* --- load --- */
 
 static void look_at(struct run *run, struct slot *slot) {
@@ -536,14 +559,15 @@ static void look_at(struct run *run, struct slot *slot) {
 
 static void act(struct run *run, struct slot *slot) {
     static void (*const acts[])(struct run *, struct slot *) = {
-        act_append, act_produce, act_repeat, act_trim, act_read, act_delete};
+        act_append, act_produce, act_repeat, act_trim, act_read, act_delete, act_switch};
     const struct mixture *mix = &run->mix;
     unsigned weights[] = {mix->small + mix->large,
                           mix->idempotent,
                           (mix->idempotent + 3) / 4,
                           mix->trim,
                           mix->read,
-                          mix->delete};
+                          mix->delete,
+                          mix->compacted > 0};
     unsigned all = 0, at = 0;
     for (size_t each = 0; each < array_count(weights); each++) all += weights[each];
     for (uint64_t drawn = below(run, all); drawn >= weights[at]; at++) drawn -= weights[at];
@@ -583,7 +607,9 @@ static bool make_small_journals(struct run *run, struct life *life) {
 static bool life_open_core(struct run *run, struct recovered *recovered, unsigned index) {
     struct core_sim *core = &run->life->cores[index];
     core->run = run;
-    core->store = store_new(core->ring, &run->life->directory, &run->mix.options, index,
+    struct store_options options = run->mix.options;
+    if (run->last) options.compact_check_ms = 0; /* what is read then stays as it is */
+    core->store = store_new(core->ring, &run->life->directory, &options, index,
                             run->life->core_count, recovered, &run->error);
     if (!core->store) return false;
     core->tick.fire = core_tick;
@@ -657,6 +683,7 @@ static void life_verify(struct run *run) {
         if (slot->dead) continue;
         struct partition_view view;
         partition_look(partition_of(run, slot), -1, -1, &view);
+        model_log(run->model, slot->id)->is_quiet = run->last;
         model_full_begin(run->model, slot->id, view.log_start_offset);
         run->pending++;
         reading_start(reading_new(run, slot, view.log_start_offset, true));
@@ -762,6 +789,17 @@ static void run_live(void *context) {
     if (run->last || chance(run, 1, 5)) life_stop(run);
 }
 
+static void life_tell(const struct run *run) {
+    for (unsigned core = 0; core < run->life->core_count; core++) {
+        const struct store *store = run->life->cores[core].store;
+        if (!store) continue;
+        fprintf(stderr, "--- core %u: %lu checkpoints, %lu compactions, %lu records dropped%s\n",
+                core, (unsigned long)store->checkpoints, (unsigned long)store->compacted.passes,
+                (unsigned long)store->compacted.records_dropped,
+                store->compaction ? ", one under way" : "");
+    }
+}
+
 static void run_crash(struct run *run) {
     bool cut = chance(run, 3, 5);
     if (cut)
@@ -809,6 +847,7 @@ static uint64_t run_all(struct run *run) {
         if (seeds_tells())
             fprintf(stderr, "--- life %u ends%s%s\n", life, survived ? "" : ", stopped",
                     run->is_open ? "" : ", never opened");
+        if (seeds_tells() && survived && run->is_open) life_tell(run);
         seed_expect(survived || run->fault_is_armed, "stopped without a fault");
         run_crash(run);
         life_free(run, survived && run->is_open);
@@ -821,6 +860,19 @@ uint64_t store_sim(uint64_t seed) { return run_all(run_new(seed)); }
 uint64_t store_sim_faults(uint64_t seed) {
     struct run *run = run_new(seed);
     run->mix.has_faults = true;
+    return run_all(run);
+}
+
+/* Small segments of which all are compacted again and again. */
+uint64_t store_sim_compaction(uint64_t seed) {
+    struct run *run = run_new(seed);
+    run->mix.compacted = 8;
+    run->mix.large = 0;
+    run->mix.partitions = 1 + (unsigned)below(run, 3);
+    run->mix.steps_max = (unsigned)PICK(run, 400, 1500, 4000);
+    run->mix.options.compact_check_ms = PICK(run, 1, 1, 4);
+    run->mix.rules.segment_bytes = (int64_t)PICK(run, 8 << 10, 30 << 10, 100 << 10);
+    run->mix.has_faults = seed % 3 == 0;
     return run_all(run);
 }
 

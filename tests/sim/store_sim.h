@@ -11,3 +11,5 @@ uint64_t store_sim(uint64_t seed);
 uint64_t store_sim_faults(uint64_t seed);
 /* The same with another number of cores in each life. */
 uint64_t store_sim_cores(uint64_t seed);
+/* All partitions are compacted, in small segments. */
+uint64_t store_sim_compaction(uint64_t seed);
