@@ -9,8 +9,9 @@
 #include "protocol/api.h"
 
 static const struct command *const commands[] = {
-    &command_topic_create, &command_topic_list, &command_topic_describe, &command_topic_alter,
-    &command_topic_delete, &command_produce,    &command_consume,        &command_wait,
+    &command_topic_create, &command_topic_list,  &command_topic_describe, &command_topic_alter,
+    &command_topic_delete, &command_produce,     &command_consume,        &command_wait,
+    &command_schema_check, &command_schema_diff, &command_contract_test,
 };
 
 /* Words that are commands without a row here. */
@@ -36,6 +37,12 @@ static void help_line(struct text *out, const char *name, const char *summary) {
     text_printf(out, "  %-16s %s\n", name, summary);
 }
 
+static void help_commands(struct text *out, bool offline) {
+    for (size_t at = 0; at < array_count(commands); at++)
+        if (commands[at]->offline == offline)
+            help_line(out, commands[at]->name, commands[at]->summary);
+}
+
 static int help_overview(void) {
     struct text out = {0};
     text_append(&out, BYTES_OF("Millrace, a broker for Kafka clients.\n\n"
@@ -43,9 +50,9 @@ static int help_overview(void) {
     help_line(&out, "serve", "Run a broker.");
     help_line(&out, "config", "Show the broker's options and where their values come from.");
     text_append(&out, BYTES_OF("\nWith a running broker, this or any other for Kafka clients:\n"));
-    for (size_t at = 0; at < array_count(commands); at++)
-        help_line(&out, commands[at]->name, commands[at]->summary);
-    text_append(&out, BYTES_OF("\nAnd:\n"));
+    help_commands(&out, false);
+    text_append(&out, BYTES_OF("\nWithout one:\n"));
+    help_commands(&out, true);
     help_line(&out, "protocol", "Print the Kafka APIs and versions that are served, as Markdown.");
     help_line(&out, "version", "Print the version.");
     text_append(

@@ -13,6 +13,7 @@ struct command {
     struct flags flags;  /* its own, besides flags_common */
     size_t names_min, names_max;
     const char *names; /* what is missing when there are too few: "a topic's name" */
+    bool offline;      /* no broker is asked */
     /* One of the two. In a session: whether all was done, else the session's error is filled. */
     bool (*work)(struct session *session);
     /* Returns CLI_DONE, or another after filling the error. */
@@ -20,7 +21,8 @@ struct command {
 };
 
 extern const struct command command_topic_create, command_topic_list, command_topic_describe,
-    command_topic_alter, command_topic_delete, command_produce, command_consume, command_wait;
+    command_topic_alter, command_topic_delete, command_produce, command_consume, command_wait,
+    command_schema_check, command_schema_diff, command_contract_test;
 
 /* For the two that need no broker; they read the broker's options, not these flags. */
 int config_main(int argc, char *argv[]);

@@ -36,6 +36,11 @@ struct settings {
     int64_t count; /* -1: all */
     bool follow, from_beginning;
 
+    /* Schemas. */
+    struct settings_list proto_paths;
+    const char *level, *message;
+    bool canonical, framed, allow_unknown;
+
     const char *positional[SETTINGS_LIST_MAX];
     size_t positional_count;
 };

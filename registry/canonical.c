@@ -93,12 +93,12 @@ static void names_print(struct printer *printer, const struct bytes *names, size
 
 /* --- fields --- */
 
-static const char *const type_words[FIELD_TYPE_COUNT] = {
-    [FIELD_DOUBLE] = "double",     [FIELD_FLOAT] = "float",   [FIELD_INT64] = "int64",
-    [FIELD_UINT64] = "uint64",     [FIELD_INT32] = "int32",   [FIELD_FIXED64] = "fixed64",
-    [FIELD_FIXED32] = "fixed32",   [FIELD_BOOL] = "bool",     [FIELD_STRING] = "string",
-    [FIELD_BYTES] = "bytes",       [FIELD_UINT32] = "uint32", [FIELD_SFIXED32] = "sfixed32",
-    [FIELD_SFIXED64] = "sfixed64", [FIELD_SINT32] = "sint32", [FIELD_SINT64] = "sint64",
+static const char *const type_words[PROTO_TYPE_COUNT] = {
+    [PROTO_DOUBLE] = "double",     [PROTO_FLOAT] = "float",   [PROTO_INT64] = "int64",
+    [PROTO_UINT64] = "uint64",     [PROTO_INT32] = "int32",   [PROTO_FIXED64] = "fixed64",
+    [PROTO_FIXED32] = "fixed32",   [PROTO_BOOL] = "bool",     [PROTO_STRING] = "string",
+    [PROTO_BYTES] = "bytes",       [PROTO_UINT32] = "uint32", [PROTO_SFIXED32] = "sfixed32",
+    [PROTO_SFIXED64] = "sfixed64", [PROTO_SINT32] = "sint32", [PROTO_SINT64] = "sint64",
 };
 
 /* A place in both trees. */
@@ -154,9 +154,9 @@ static bool json_name_is_derived(struct bytes name, struct bytes json_name) {
 
 static void default_print(const struct field_descriptor *field, struct text *text) {
     text_printf(text, "default = ");
-    if (field->type == FIELD_STRING)
+    if (field->type == PROTO_STRING)
         option_print_string(field->default_value, text);
-    else if (field->type == FIELD_BYTES) /* escaped already */
+    else if (field->type == PROTO_BYTES) /* escaped already */
         text_printf(text, "\"%.*s\"", BYTES_FORMAT(field->default_value));
     else
         text_append(text, field->default_value);
@@ -212,12 +212,12 @@ static void field_print(struct printer *printer, const struct pair *in, struct f
         text_printf(printer->text, ">");
     } else {
         line_print(printer, "%s", label_of(in, field.linked));
-        if (field.linked->type == FIELD_GROUP)
+        if (field.linked->type == PROTO_GROUP)
             text_printf(printer->text, "group");
         else
             type_print(printer, field);
     }
-    bool is_group = field.linked->type == FIELD_GROUP && field.linked->message;
+    bool is_group = field.linked->type == PROTO_GROUP && field.linked->message;
     struct bytes name = is_group ? field.linked->message->name : field.linked->name;
     text_printf(printer->text, " %.*s = %u", BYTES_FORMAT(name), field.linked->number);
     field_options_print(printer, field);
@@ -339,11 +339,11 @@ static bool is_own_block(const struct message_descriptor *scope,
                          const struct message_descriptor *message) {
     if (message->is_map_entry) return false;
     for (size_t i = 0; scope && i < scope->field_count; i++) {
-        if (scope->fields[i].type == FIELD_GROUP && scope->fields[i].message == message)
+        if (scope->fields[i].type == PROTO_GROUP && scope->fields[i].message == message)
             return false;
     }
     for (size_t i = 0; scope && i < scope->extension_count; i++) {
-        if (scope->extensions[i].type == FIELD_GROUP && scope->extensions[i].message == message)
+        if (scope->extensions[i].type == PROTO_GROUP && scope->extensions[i].message == message)
             return false;
     }
     return true;

@@ -149,29 +149,29 @@ static void value_print(const struct option_scope *scope, const struct field_des
     float narrow;
     double wide;
     switch (field->type) {
-        case FIELD_BOOL: text_append(text, raw ? BYTES_OF("true") : BYTES_OF("false")); break;
-        case FIELD_INT32:
-        case FIELD_SFIXED32: text_printf(text, "%d", (int32_t)raw); break;
-        case FIELD_INT64:
-        case FIELD_SFIXED64: text_printf(text, "%lld", (long long)raw); break;
-        case FIELD_SINT32:
-        case FIELD_SINT64: text_printf(text, "%lld", (long long)zigzag_64_back(raw)); break;
-        case FIELD_UINT32:
-        case FIELD_UINT64:
-        case FIELD_FIXED32:
-        case FIELD_FIXED64: text_printf(text, "%llu", (unsigned long long)raw); break;
-        case FIELD_FLOAT:
+        case PROTO_BOOL: text_append(text, raw ? BYTES_OF("true") : BYTES_OF("false")); break;
+        case PROTO_INT32:
+        case PROTO_SFIXED32: text_printf(text, "%d", (int32_t)raw); break;
+        case PROTO_INT64:
+        case PROTO_SFIXED64: text_printf(text, "%lld", (long long)raw); break;
+        case PROTO_SINT32:
+        case PROTO_SINT64: text_printf(text, "%lld", (long long)zigzag_64_back(raw)); break;
+        case PROTO_UINT32:
+        case PROTO_UINT64:
+        case PROTO_FIXED32:
+        case PROTO_FIXED64: text_printf(text, "%llu", (unsigned long long)raw); break;
+        case PROTO_FLOAT:
             memcpy(&narrow, &raw, sizeof narrow);
             double_print(narrow, true, text);
             break;
-        case FIELD_DOUBLE:
+        case PROTO_DOUBLE:
             memcpy(&wide, &raw, sizeof wide);
             double_print(wide, false, text);
             break;
-        case FIELD_STRING:
-        case FIELD_BYTES: option_print_string(value->bytes, text); break;
-        case FIELD_ENUM: enum_print(scope, field, (int32_t)raw, text); break;
-        case FIELD_MESSAGE:
+        case PROTO_STRING:
+        case PROTO_BYTES: option_print_string(value->bytes, text); break;
+        case PROTO_ENUM: enum_print(scope, field, (int32_t)raw, text); break;
+        case PROTO_MESSAGE:
             aggregate_print(scope, field->type_name, value->bytes, depth, text);
             break;
         default: text_append(text, BYTES_OF("0"));

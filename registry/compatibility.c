@@ -123,7 +123,7 @@ struct field_view {
 static bool is_group(const struct message_descriptor *scope,
                      const struct message_descriptor *message) {
     for (size_t i = 0; scope && i < scope->field_count; i++) {
-        if (scope->fields[i].type == FIELD_GROUP && scope->fields[i].message == message)
+        if (scope->fields[i].type == PROTO_GROUP && scope->fields[i].message == message)
             return true;
     }
     return false;
@@ -148,7 +148,7 @@ static struct field_view fields_sorted(struct comparison *comparison,
         arena_array(comparison->arena, const struct field_descriptor *, message->field_count + 1),
         0};
     for (size_t i = 0; i < message->field_count; i++) {
-        if (message->fields[i].type != FIELD_GROUP) view.at[view.count++] = &message->fields[i];
+        if (message->fields[i].type != PROTO_GROUP) view.at[view.count++] = &message->fields[i];
     }
     qsort(view.at, view.count, sizeof *view.at, fields_by_number);
     return view;
@@ -171,17 +171,17 @@ static bool is_map(const struct field_descriptor *field) {
 }
 
 static enum kind_group kind_group(const struct field_descriptor *field) {
-    if (field->type != FIELD_MESSAGE) return GROUP_SCALAR;
+    if (field->type != PROTO_MESSAGE) return GROUP_SCALAR;
     return is_map(field) ? GROUP_MAP : GROUP_MESSAGE;
 }
 
 /* Scalars of one class are read by each other's readers. */
-static int scalar_class(enum field_type type) {
-    static const uint8_t classes[FIELD_TYPE_COUNT] = {
-        [FIELD_INT32] = 1,   [FIELD_INT64] = 1,    [FIELD_UINT32] = 1,  [FIELD_UINT64] = 1,
-        [FIELD_BOOL] = 1,    [FIELD_ENUM] = 1,     [FIELD_SINT32] = 2,  [FIELD_SINT64] = 2,
-        [FIELD_STRING] = 3,  [FIELD_BYTES] = 3,    [FIELD_FIXED32] = 4, [FIELD_SFIXED32] = 4,
-        [FIELD_FIXED64] = 5, [FIELD_SFIXED64] = 5, [FIELD_FLOAT] = 6,   [FIELD_DOUBLE] = 7,
+static int scalar_class(enum proto_type type) {
+    static const uint8_t classes[PROTO_TYPE_COUNT] = {
+        [PROTO_INT32] = 1,   [PROTO_INT64] = 1,    [PROTO_UINT32] = 1,  [PROTO_UINT64] = 1,
+        [PROTO_BOOL] = 1,    [PROTO_ENUM] = 1,     [PROTO_SINT32] = 2,  [PROTO_SINT64] = 2,
+        [PROTO_STRING] = 3,  [PROTO_BYTES] = 3,    [PROTO_FIXED32] = 4, [PROTO_SFIXED32] = 4,
+        [PROTO_FIXED64] = 5, [PROTO_SFIXED64] = 5, [PROTO_FLOAT] = 6,   [PROTO_DOUBLE] = 7,
     };
     return classes[type];
 }

@@ -37,7 +37,7 @@ struct contract_field {
 struct contract_name {
     uint32_t number;
     bool repeated;
-    uint8_t type; /* enum field_type */
+    uint8_t type; /* enum proto_type */
     struct bytes name;
 };
 

@@ -78,7 +78,7 @@ static void field_read(struct reader *reader, struct bytes from, struct field_de
             case 3: field->number = (uint32_t)part.value; break;
             case 4: field->label = part.value <= 3 ? (enum field_label)part.value : 0; break;
             case 5:
-                field->type = part.value < FIELD_TYPE_COUNT ? (enum field_type)part.value : 0;
+                field->type = part.value < PROTO_TYPE_COUNT ? (enum proto_type)part.value : 0;
                 break;
             case 6: field->type_name = part.bytes; break;
             case 7: field->default_value = bytes_make(part.bytes.at, part.bytes.len); break;

@@ -13,27 +13,27 @@
 
 enum { DESCRIPTOR_NESTING_MAX = 100 };
 
-enum field_type {
-    FIELD_UNSET,
-    FIELD_DOUBLE,
-    FIELD_FLOAT,
-    FIELD_INT64,
-    FIELD_UINT64,
-    FIELD_INT32,
-    FIELD_FIXED64,
-    FIELD_FIXED32,
-    FIELD_BOOL,
-    FIELD_STRING,
-    FIELD_GROUP,
-    FIELD_MESSAGE,
-    FIELD_BYTES,
-    FIELD_UINT32,
-    FIELD_ENUM,
-    FIELD_SFIXED32,
-    FIELD_SFIXED64,
-    FIELD_SINT32,
-    FIELD_SINT64,
-    FIELD_TYPE_COUNT
+enum proto_type {
+    PROTO_UNSET,
+    PROTO_DOUBLE,
+    PROTO_FLOAT,
+    PROTO_INT64,
+    PROTO_UINT64,
+    PROTO_INT32,
+    PROTO_FIXED64,
+    PROTO_FIXED32,
+    PROTO_BOOL,
+    PROTO_STRING,
+    PROTO_GROUP,
+    PROTO_MESSAGE,
+    PROTO_BYTES,
+    PROTO_UINT32,
+    PROTO_ENUM,
+    PROTO_SFIXED32,
+    PROTO_SFIXED64,
+    PROTO_SINT32,
+    PROTO_SINT64,
+    PROTO_TYPE_COUNT
 };
 
 enum field_label { LABEL_UNSET, LABEL_OPTIONAL, LABEL_REQUIRED, LABEL_REPEATED };
@@ -47,7 +47,7 @@ struct file_descriptor;
 struct field_descriptor {
     struct bytes name, type_name, extendee, default_value, json_name, options;
     uint32_t number;
-    enum field_type type;
+    enum proto_type type;
     enum field_label label;
     int oneof; /* index into its message's oneofs, -1: none */
     bool proto3_optional;
