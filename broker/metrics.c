@@ -64,7 +64,7 @@ static void core_rows_print(const struct core_metrics *cores, unsigned count, st
 static void number_print(struct text *text, const char *name, const char *type, const char *help,
                          double value) {
     row_head(text, name, type, help);
-    text_printf(text, "%s %.17g\n", name, value);
+    text_printf(text, "%s %.15g\n", name, value);
 }
 
 static double resident_bytes(void) {

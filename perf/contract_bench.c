@@ -153,7 +153,8 @@ static void measure(const struct contract *contract, const char *name, const cha
         payloads->ends[i] = payloads->bytes.len;
     }
     round_run(contract, message, payloads);
-    for (began = processor_ns(); (spent = processor_ns() - began) < seconds * 1e9; rounds++) {
+    for (began = processor_ns(); (double)(spent = processor_ns() - began) < seconds * 1e9;
+         rounds++) {
         round_run(contract, message, payloads);
     }
     double records = (double)rounds * PAYLOADS, bytes = (double)(rounds * payloads->bytes.len);
