@@ -1,10 +1,10 @@
 /* From what a client registers to linked descriptors. A schema is .proto text or a serialized
- * FileDescriptorProto; compile.cc, the only C++ of the project, hands it to libprotobuf's parser
+ * FileDescriptorProto; compile.cc, the only C++ of the broker, hands it to libprotobuf's parser
  * and linker. Files that everybody imports (google/protobuf, google/type, confluent, buf/validate)
  * are embedded (registry/known.h), so that nobody has to reference them.
  *
  * Nothing here trusts its input: before libprotobuf sees a byte, size, nesting and count are
- * checked (schema_scan_text, schema_scan_descriptor), because its parser recurses as deep as a text
+ * checked (schema_scan_text, schema_scan_aggregate), because its parser recurses as deep as a text
  * nests. Compiling takes from 30 microseconds to seconds, so it runs on a worker thread, never on a
  * core that serves records. All memory belongs to the caller; errors are for the person who wrote
  * the schema and begin with "line:column: " where the place is known. */

@@ -53,7 +53,7 @@ static const uint8_t *flat_skip(const uint8_t *at, const uint8_t *end, uint32_t 
 }
 
 const uint8_t *contract_field_skip(const uint8_t *at, const uint8_t *end, uint32_t *number) {
-    uint32_t tag;
+    uint32_t tag = 0;
     size_t open = 0;
     at = flat_skip(at, end, &tag);
     *number = tag >> 3;
