@@ -39,6 +39,7 @@ class BrokerProcess:
 
     def launch(self):
         """Starts it, and does not wait."""
+        self.launched = time.monotonic()
         (self.directory / "ready").unlink(missing_ok=True)
         command = [self.path, "serve", "--listen", self.address, "--data", self.directory / "data",
                    "--exit-with-parent", "--ready-file", self.directory / "ready", *self.options]
@@ -47,9 +48,12 @@ class BrokerProcess:
                                             stderr=log)
 
     def start(self):
-        """Starts it and waits until it serves; raises with its last words when it does not."""
-        started = time.monotonic()
         self.launch()
+        self.wait_ready()
+
+    def wait_ready(self):
+        """Waits until it serves; raises with its last words when it does not."""
+        started = self.launched
         while not (self.directory / "ready").exists():
             if self.process.poll() is not None:
                 raise RuntimeError(f"the broker ended with {self.process.returncode}: {self.log()}")
