@@ -567,3 +567,77 @@ Test(compact, a_stop_in_the_middle, .timeout = 60) {
     cr_assert_eq(compact(&bench), 1);
     bench_deinit(&bench);
 }
+
+/* The active segment is nobody's business, and what is in it does not make older records go. */
+Test(compact, only_closed_segments_count, .timeout = 60) {
+    struct bench bench;
+    bench_init(&bench, IO_EPOLL);
+    append_many(&bench, 20, 200);
+    settle_down(&bench);
+    int64_t active = partition_active(log_of(&bench))->base_offset;
+    cr_assert(active < (int64_t)bench.count);
+    compact_round(bench.fixture.store);
+    settle_down(&bench);
+    cr_assert_eq(bench.fixture.store->compacted.passes, 1);
+    cr_assert_eq(log_of(&bench)->compacted_offset, active);
+    struct found found = expect_compacted(&bench, active);
+    for (size_t at = (size_t)active; at < bench.count; at++) cr_assert(found.at[at]);
+    free(found.at);
+    bench_deinit(&bench);
+}
+
+/* Where nothing is superseded, nothing is written again. */
+Test(compact, what_is_clean_stays_as_it_is, .timeout = 60) {
+    struct bench bench;
+    bench_init(&bench, IO_EPOLL);
+    struct partition_rules rules = log_of(&bench)->definition.rules;
+    append_batch(&bench, 1, 1, 10, CODEC_NONE, false);
+    append_many(&bench, 200, 300);
+    compact(&bench);
+    rules.segment_bytes = 1; /* neighbours are not merged any more */
+    partition_configure(log_of(&bench), &rules);
+    uint32_t revision = log_of(&bench)->segments[0].revision;
+    cr_assert(revision > 0);
+    uint64_t written = bench.fixture.store->compacted.written_bytes;
+    /* A key that was never there. */
+    struct batch_build build;
+    struct byte_buffer out = {0};
+    struct error error;
+    batch_build_init(&build);
+    batch_build_add(&build, 1, BYTES_OF("another"), BYTES_OF("value"), NULL, 0);
+    cr_assert(batch_build_finish(&build, CODEC_NONE, &out, &error));
+    cr_assert_eq(fixture_append(&bench.fixture, 1, byte_buffer_bytes(&out)), (int64_t)bench.count);
+    cr_assert_eq(compact(&bench), 1);
+    cr_assert_eq(bench.fixture.store->compacted.written_bytes, written);
+    cr_assert_eq(log_of(&bench)->segments[0].revision, revision);
+    cr_assert_eq(log_of(&bench)->compacted_offset, (int64_t)bench.count + 1);
+    batch_build_deinit(&build);
+    byte_buffer_deinit(&out);
+    bench_deinit(&bench);
+}
+
+#ifdef MILLRACE_FAULTS
+/* No space: the pass ends, what it began goes, the log is as it was, and another time it goes on.
+ */
+Test(compact, a_full_disk_ends_a_pass, .timeout = 60) {
+    struct bench bench;
+    setenv("MILLRACE_FAULT", "compact_write:1:28", 1);
+    bench_init(&bench, IO_EPOLL);
+    append_many(&bench, 20, 200);
+    partition_roll_now(log_of(&bench), ring_wall_ms(bench.fixture.ring));
+    settle_down(&bench);
+    size_t files = file_count(&bench);
+    for (int at = 0; at < 3; at++) {
+        compact_round(bench.fixture.store);
+        cr_assert(bench.fixture.store->compaction);
+        settle_down(&bench);
+        cr_assert(log_of(&bench)->compacted_offset < (int64_t)bench.count);
+        cr_assert(file_count(&bench) <= files);
+        expect(&bench, log_of(&bench)->compacted_offset);
+    }
+    append_many(&bench, 20, 5);
+    restart(&bench, false);
+    expect(&bench, 0);
+    bench_deinit(&bench);
+}
+#endif
