@@ -380,7 +380,7 @@ static void scan_remove_unfinished(struct journal_scan *scan) {
 
 bool journal_scan_open(struct journal_scan *scan, struct data_directory *directory, unsigned core,
                        const uint32_t *numbers, unsigned count, struct error *error) {
-    *scan = (struct journal_scan){.directory = directory, .core = core};
+    *scan = (struct journal_scan){.directory = directory, .core = core, .found_count = count};
     scan->buffer = memory_aligned(JOURNAL_ALIGNMENT, READ_MAX);
     if (count > JOURNAL_FILES_MAX)
         return error_set(error, 0, "journal %u has %u files, more than %d: not ours", core, count,

@@ -47,7 +47,7 @@ struct journal_scan {
     struct data_directory *directory;
     unsigned core;
     struct scanned_file files[JOURNAL_FILES_MAX]; /* by first sequence; needed ones contiguous */
-    unsigned file_count;
+    unsigned file_count, found_count; /* found: with those that were not finished, and removed */
     uint64_t released_through, last_sequence, last_incarnation;
     uint64_t torn_blocks;
     uint64_t replayed_bytes; /* of the blocks that replay has met */

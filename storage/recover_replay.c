@@ -15,13 +15,19 @@ enum { SETTLE_MIN = 64 << 10 };
 
 /* --- what is missing --- */
 
-/* Whether the shard's snapshot contains all that the missing blocks may have held. */
-static bool gap_is_contained(const struct shard *shard, const struct journal_scan *scan) {
+/* Whether the shard's snapshot contains whatever a block holds of it. */
+static bool block_is_contained(const struct shard *shard, unsigned core, uint64_t incarnation,
+                               uint64_t sequence) {
     const struct journal_mark *mark = &shard->contained;
     if (mark->incarnation == 0) return false;
+    return incarnation < mark->incarnation || (core == mark->core && sequence <= mark->through);
+}
+
+/* … and so for all blocks that are missing: none is of a later life than the one behind them. */
+static bool gap_is_contained(const struct shard *shard, const struct journal_scan *scan) {
     uint64_t last = scan->has_block ? scan->block.sequence - 1 : scan->last_sequence;
-    bool older = scan->has_block && scan->block.incarnation < mark->incarnation;
-    return older || (mark->core == scan->core && last <= mark->through);
+    uint64_t incarnation = scan->has_block ? scan->block.incarnation : UINT64_MAX;
+    return block_is_contained(shard, scan->core, incarnation, last);
 }
 
 /* Blocks are missing before the one that was just read, or at the end. */
@@ -61,11 +67,14 @@ static void replay_missing(struct recovered *recovered, uint32_t id) {
     trace->doubt = 0;
 }
 
-/* Before a run or at a census the shard's sequence was `before`; `after` it is. */
-static void replay_sequence(struct recovered *recovered, uint32_t id, uint64_t before,
-                            uint64_t after) {
+/* Before a run or at a census the shard's sequence was `before`; `after` it is. Blocks that are
+ * contained tell nothing: between them and the next ones others may have been released. */
+static void replay_sequence(struct recovered *recovered, const struct journal_scan *scan,
+                            uint32_t id, uint64_t before, uint64_t after) {
     struct shard_trace *trace = &recovered->traces[id];
     struct shard *shard = recovered->shards[id];
+    if (block_is_contained(shard, scan->core, scan->block.incarnation, scan->block.sequence))
+        return;
     uint64_t known = trace->is_known ? trace->sequence : shard->sequence;
     bool is_uncertain = trace->doubt && !trace->is_known && before > 0;
     if (before > known || is_uncertain) replay_missing(recovered, id);
@@ -159,7 +168,7 @@ static bool replay_runs(struct recovered *recovered, const struct journal_scan *
     struct run_cursor cursor;
     run_cursor_init(&cursor, scan->bytes, &scan->block);
     if (scan->block.catalog_mark)
-        replay_sequence(recovered, CATALOG_SHARD, scan->block.catalog_mark - 1,
+        replay_sequence(recovered, scan, CATALOG_SHARD, scan->block.catalog_mark - 1,
                         scan->block.catalog_mark - 1);
     while (run_next(&cursor)) {
         const struct block_run_view *run = &cursor.run;
@@ -167,7 +176,7 @@ static bool replay_runs(struct recovered *recovered, const struct journal_scan *
             return error_set(error, 0, "journal %u names shard %u, which does not exist",
                              scan->core, run->shard);
         bool census = run->entries == 0;
-        replay_sequence(recovered, run->shard, census ? run->sequence : run->sequence - 1,
+        replay_sequence(recovered, scan, run->shard, census ? run->sequence : run->sequence - 1,
                         run->sequence);
         if (!census) recovered->traces[run->shard].seen_in = (uint16_t)(scan->core + 1);
     }
@@ -206,7 +215,7 @@ static bool shard_lacks_journal(const struct recovered *recovered, uint32_t id, 
     const struct journal_mark *mark = &recovered->shards[id]->contained;
     uint32_t journals = recovered->directory->journals;
     *core = journals ? id % journals : 0;
-    bool is_there = *core < recovered->scan_count && recovered->scans[*core].file_count > 0;
+    bool is_there = *core < recovered->scan_count && recovered->scans[*core].found_count > 0;
     if (journals && !is_there) return true;
     if (mark->incarnation == 0 || mark->through == 0) return false;
     *core = mark->core;
