@@ -7,16 +7,17 @@
 #include "broker/connection.h"
 #include "broker/group_service.h"
 
+enum { CACHE_BYTES_MAX = 64 << 20, COLD_BYTES_MAX = 64 << 20 };
+
 /* --- start --- */
 
 static size_t share(size_t bytes, unsigned percent) { return bytes / 100 * percent; }
 
-/* A quarter of the budget, and no more than tailing consumers need: memory that was never touched
- * is dear, so a cache that soon stops growing is faster than a large one. */
-static uint64_t cache_share(uint64_t memory_bytes) {
-    enum { CACHE_BYTES_MAX = 64 << 20 };
-    uint64_t quarter = share(memory_bytes, 25);
-    return quarter < CACHE_BYTES_MAX ? quarter : CACHE_BYTES_MAX;
+/* What is kept for readers: no more than they need, because memory that was never touched is dear,
+ * and a cache that soon stops growing is faster than a large one. */
+static uint64_t cache_share(size_t memory_bytes, unsigned percent, uint64_t most) {
+    uint64_t bytes = share(memory_bytes, percent);
+    return bytes < most ? bytes : most;
 }
 
 /* Beside the budget, and only while a compaction runs. */
@@ -26,14 +27,16 @@ static uint64_t compact_share(uint64_t memory_bytes, int64_t wanted) {
 }
 
 /* The budget: half for requests and answers, a quarter each for records that are not written out
- * yet and for those that are kept for readers. */
+ * yet and for those that are kept for readers: 15 % at the end of the log, for those that tail it,
+ * and 10 % from segment files, for those that lag. */
 static void server_divide_memory(struct server *server, size_t memory_bytes) {
     const struct options *options = server->options;
     server->memory_bytes = memory_bytes;
     server->request_bytes = share(memory_bytes, 50);
     server->store_options = (struct store_options){
         .journal_bytes_max = (uint64_t)options->journal_bytes_max,
-        .cache_bytes_max = cache_share(memory_bytes) / server->core_count,
+        .cache_bytes_max = cache_share(memory_bytes, 15, CACHE_BYTES_MAX) / server->core_count,
+        .cold_bytes_max = cache_share(memory_bytes, 10, COLD_BYTES_MAX) / server->core_count,
         .unsettled_bytes_max = share(memory_bytes, 25) / server->core_count,
         .retention_check_ms = (uint64_t)options->retention_check_ms,
         .producer_expiration_ms = (uint64_t)options->producer_id_expiration_ms,

@@ -20,6 +20,7 @@ enum file_mode {
     FILE_CREATE = 4,    /* create when missing */
     FILE_EXCLUSIVE = 8, /* with FILE_CREATE: -EEXIST when it is there */
     FILE_DIRECT = 16,   /* O_DIRECT where the disk has it; else buffered with the same meaning */
+    FILE_RANDOM = 32,   /* the reader knows what to read ahead, the system need not guess */
 };
 
 enum { DISK_BLOCK = 4096 };

@@ -184,6 +184,7 @@ static int real_open(struct disk *disk, const char *path, int mode, struct file 
     if (is_direct) flags |= O_DIRECT;
     int fd = open_inside(real(disk), path, flags);
     if (fd < 0) return fd;
+    if (mode & FILE_RANDOM) posix_fadvise(fd, 0, 0, POSIX_FADV_RANDOM);
     *file = new_zero(struct file);
     (*file)->calls = &real_file_calls;
     (*file)->fd = fd;

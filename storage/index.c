@@ -40,6 +40,16 @@ void index_thin(struct index *index) {
     index->count = kept;
 }
 
+void index_thin_to(struct index *index, uint32_t interval) {
+    uint32_t own = index->interval;
+    index->interval = interval;
+    index_thin(index);
+    index->interval = own;
+    if (index->count == 0) return;
+    index->capacity = index->count;
+    index->entries = memory_resize(index->entries, index->capacity * sizeof *index->entries);
+}
+
 const struct index_entry *index_find_offset(const struct index *index, int64_t offset) {
     size_t low = 0, high = index->count;
     while (low < high) {

@@ -23,12 +23,17 @@ struct index {
 /* An entry for every batch would cost memory, one in a gigabyte a walk for every read. */
 enum { INDEX_INTERVAL_MIN = 4 << 10, INDEX_INTERVAL_MAX = 1 << 20 };
 enum { INDEX_ENTRY_BYTES = 24, INDEX_HEADER_BYTES = 8 };
+/* Of what is kept in memory for a segment that has its index in its footer: such a segment is read
+ * in windows of that size. */
+enum { INDEX_INTERVAL_KEPT = 256 << 10 };
 
 /* What was asked for, within these bounds. */
 uint32_t index_interval(int64_t bytes);
 void index_deinit(struct index *index);
 /* Leaves what index_add() would have taken with today's interval. */
 void index_thin(struct index *index);
+/* With another interval, giving back the memory; the index's own interval stays. */
+void index_thin_to(struct index *index, uint32_t interval);
 /* Adds when the last entry is at least the interval before. Offsets and positions rise. */
 void index_add(struct index *index, int64_t offset, uint64_t position, int64_t timestamp_before);
 /* The last entry at or below the offset / position, or NULL. */

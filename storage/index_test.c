@@ -62,6 +62,25 @@ Test(index, the_interval_is_the_topics_within_bounds) {
     index_deinit(&index);
 }
 
+Test(index, a_thin_one_finds_what_is_before) {
+    struct index index = {0}, thin = {0};
+    for (uint64_t at = 0; at < 1000; at++) {
+        index_add(&index, (int64_t)at * 3, 4096 + at * 5000, (int64_t)at / 2);
+        index_add(&thin, (int64_t)at * 3, 4096 + at * 5000, (int64_t)at / 2);
+    }
+    index_thin_to(&thin, 100000);
+    cr_assert_eq(thin.count, 50);
+    for (int64_t offset = 0; offset < 3000; offset++) {
+        const struct index_entry *full = index_find_offset(&index, offset);
+        const struct index_entry *found = index_find_offset(&thin, offset);
+        cr_assert(found->offset <= offset && full->position - found->position < 100000);
+        cr_assert_eq(index_find_offset(&index, found->offset)->position, found->position);
+    }
+    index_deinit(&index), index_deinit(&thin);
+    index_thin_to(&thin, 1); /* also when there is nothing */
+    cr_assert_eq(thin.count, 0);
+}
+
 Test(index, round_trip) {
     for (int count = 0; count < 50; count += 7) {
         struct index index = index_of(count), again;

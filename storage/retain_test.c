@@ -262,10 +262,11 @@ Test(retain, what_is_read_is_not_pulled_away) {
         if (opened) expect_readable(&fixture, 6);
         struct waiting_read waiting = {
             .read = {.offset = 0, .bytes_max = 1, .minimum_one = true, .done = read_done}};
-        cr_assert_not(partition_read(partition, &waiting.read));
+        waiting.done = partition_read(partition, &waiting.read);
+        cr_assert(opened || !waiting.done); /* what is open and cached is there at once */
         partition_trimmed(partition, 4);
         cr_assert_eq(partition->log_start, 4);
-        fixture_run_until(&fixture, &waiting.done);
+        if (!waiting.done) fixture_run_until(&fixture, &waiting.done);
         if (waiting.read.code == ERROR_NONE)
             cr_assert(waiting.read.total > RECORD_BYTES);
         else

@@ -62,6 +62,7 @@ static void sealing_done(struct work *work) {
     if (segment && segment->file != file) segment = NULL; /* compaction has put another there */
     if (segment) {
         segment->sealed = true;
+        if (sealing->footer && segment->index) index_thin_to(segment->index, INDEX_INTERVAL_KEPT);
         partition->shard->unsnapshotted = true;
         seal_drop_indexes(partition);
     }

@@ -5,8 +5,8 @@
 #include "base/check.h"
 #include "base/crc32c.h"
 #include "base/memory.h"
-#include "protocol/batch.h"
 #include "storage/layout.h"
+#include "storage/segment_walk.h"
 
 static const char magic[8] = {'M', 'R', 'S', 'E', 'G', 'M', 'N', 'T'};
 enum {
@@ -15,7 +15,6 @@ enum {
     TRAILER_BYTES = 48,
     TRAILER_MAGIC = 0x4d525346 /* "MRSF" */,
     FOOTER_MAX = 256 << 20,
-    WALK_WINDOW = 64 << 10,
 };
 
 static void header_encode(const struct segment_identity *identity, uint8_t block[DISK_BLOCK]) {
@@ -88,7 +87,7 @@ int segment_open_read(struct disk *disk, const struct segment_identity *identity
                       struct file **file) {
     char path[LAYOUT_PATH_SIZE];
     layout_segment(path, identity->partition, identity->segment, identity->revision);
-    int result = file_open(disk, path, FILE_READ, file);
+    int result = file_open(disk, path, FILE_READ | FILE_RANDOM, file);
     if (result < 0) return result;
     uint8_t header[HEADER_BYTES];
     int64_t got = file_read_at(*file, header, sizeof header, 0);
@@ -138,6 +137,7 @@ void segment_file_release(struct segment_file *file) {
 }
 
 void segment_file_used(struct segment_file *file, struct segment_handles *handles) {
+    if (file->number == 0) file->number = ++handles->numbers;
     file->handles = handles;
     segment_file_count(file);
     list_remove(&file->used);
@@ -199,51 +199,11 @@ static bool footer_load(struct file *file, const struct segment *segment, struct
     return loaded;
 }
 
-/* Header after header, read in pieces. */
-struct walk {
-    struct file *file;
-    uint64_t end, at; /* the window holds [at, at + len) */
-    size_t len;
-    uint8_t *window;
-};
-
-static int walk_header(struct walk *walk, uint64_t position, struct batch_header *header) {
-    bool inside = position >= walk->at && position + BATCH_HEADER_SIZE <= walk->at + walk->len;
-    if (!inside) {
-        size_t len = walk->end - position < WALK_WINDOW ? walk->end - position : WALK_WINDOW;
-        int64_t got = file_read_at(walk->file, walk->window, len, position);
-        if (got < 0) return (int)got;
-        walk->at = position;
-        walk->len = (size_t)got;
-    }
-    size_t skip = position - walk->at;
-    struct bytes rest = bytes_make(walk->window + skip, walk->len - skip);
-    return batch_header_read(rest, header) ? 0 : -EBADMSG;
-}
-
-static int walk_batches(struct walk *walk, struct index *index) {
-    int64_t timestamp_before = -1, next_offset = 0;
-    for (uint64_t at = SEGMENT_START; at + BATCH_HEADER_SIZE <= walk->end;) {
-        struct batch_header header;
-        int result = walk_header(walk, at, &header);
-        if (result < 0) return result;
-        if (header.base_offset < next_offset || header.last_offset_delta < 0) return -EBADMSG;
-        next_offset = batch_last_offset(&header) + 1;
-        index_add(index, header.base_offset, at, timestamp_before);
-        if (header.max_timestamp > timestamp_before) timestamp_before = header.max_timestamp;
-        at += batch_size(&header);
-    }
-    return 0;
-}
-
-int segment_load_index(struct file *file, const struct segment *segment, struct index *index) {
+bool segment_load_index(struct file *file, const struct segment *segment, uint64_t upto,
+                        struct index *index) {
     bool loaded = footer_load(file, segment, index);
     if (!loaded) *index = (struct index){0};
     index->interval = segment->index_interval;
-    if (loaded) return 0;
-    struct walk walk = {.file = file, .end = segment->end, .window = memory_new(WALK_WINDOW)};
-    int result = walk_batches(&walk, index);
-    free(walk.window);
-    if (result < 0) index_deinit(index);
-    return result;
+    if (!loaded) segment_walk(file, segment, upto, index);
+    return loaded;
 }

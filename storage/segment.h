@@ -32,11 +32,13 @@ enum {
 struct segment_handles {
     struct list used;
     unsigned open, open_max;
+    uint64_t numbers; /* given so far */
 };
 
 /* Shared by the owner and by writes and cold reads on their way, which pin it. Handles that nobody
  * pins may be closed and are opened again when needed. */
 struct segment_file {
+    uint64_t number;    /* of this file among all that the core has used; 0 = not used yet */
     struct file *write; /* direct; NULL once sealed, or while not needed */
     struct file *read;  /* buffered; NULL until first used */
     uint64_t allocated;
@@ -99,6 +101,7 @@ void segment_handles_trim(struct segment_handles *handles);
 /* The footer for a segment whose batches end at `end`: heap memory aligned for direct writes, its
  * place and size. */
 uint8_t *segment_footer(const struct segment *segment, uint64_t *position, size_t *size);
-/* Blocking: the index from the footer, or by walking [SEGMENT_START, end) when there is none or it
- * is in doubt. Negative errno when the walk meets damage (-EBADMSG) or a read error. */
-int segment_load_index(struct file *file, const struct segment *segment, struct index *index);
+/* Blocking: the index from the footer, or by a walk (storage/segment_walk.h) when there is none or
+ * it is in doubt: of the batches that begin below `upto`. True when it is the footer's. */
+bool segment_load_index(struct file *file, const struct segment *segment, uint64_t upto,
+                        struct index *index);

@@ -113,7 +113,7 @@ static struct file *bench_read(struct bench *bench) {
 static void expect_index(struct bench *bench) {
     struct file *file = bench_read(bench);
     struct index index;
-    cr_assert_eq(segment_load_index(file, &bench->segment, &index), 0);
+    segment_load_index(file, &bench->segment, bench->segment.end, &index);
     cr_assert_eq(index.count, bench->segment.index->count);
     cr_assert_eq(
         memcmp(index.entries, bench->segment.index->entries, index.count * sizeof *index.entries),
@@ -166,17 +166,42 @@ Test(segment, a_footer_in_doubt_is_dropped) {
     bench_deinit(&bench);
 }
 
-Test(segment, a_walk_that_meets_damage_says_so) {
+/* The walk goes on behind a batch that is none any more, with an entry for the next one. */
+static void damaged_at(uint64_t offset_in_header, unsigned damaged) {
     struct bench bench;
     bench_init(&bench);
     bench_fill(&bench);
-    bench.bytes[SEGMENT_START + 16] = 9; /* the first batch's magic */
-    file_write_at(bench.file->write, bench.bytes + SEGMENT_START, DISK_BLOCK, SEGMENT_START);
+    uint64_t position = SEGMENT_START;
+    struct batch_header header;
+    for (unsigned at = 0; at < damaged; at++) {
+        cr_assert(
+            batch_header_read(bytes_make(bench.bytes + position, BATCH_HEADER_SIZE), &header));
+        position += batch_size(&header);
+    }
+    cr_assert(batch_header_read(bytes_make(bench.bytes + position, BATCH_HEADER_SIZE), &header));
+    uint64_t next = position + batch_size(&header);
+    int64_t next_offset = batch_last_offset(&header) + 1;
+    bench.bytes[position + offset_in_header] ^= 0x41;
+    size_t size = round_up(bench.segment.end, DISK_BLOCK) - SEGMENT_START;
+    cr_assert_eq(file_write_at(bench.file->write, bench.bytes + SEGMENT_START, size, SEGMENT_START),
+                 0);
     struct file *file = bench_read(&bench);
     struct index index;
-    cr_assert_eq(segment_load_index(file, &bench.segment, &index), -EBADMSG);
+    segment_load_index(file, &bench.segment, bench.segment.end, &index);
+    const struct index_entry *entry = index_find_offset(&index, next_offset);
+    cr_assert(entry, "%u", damaged);
+    cr_assert_eq(entry->offset, next_offset, "batch %u, byte %llu: %lld", damaged,
+                 (unsigned long long)offset_in_header, (long long)entry->offset);
+    cr_assert_eq(entry->position, next);
+    cr_assert(index.entries[index.count - 1].offset > next_offset);
+    index_deinit(&index);
     file_close(file);
     bench_deinit(&bench);
+}
+Test(segment, a_walk_goes_on_behind_damage) {
+    static const uint64_t bytes[] = {0, 4, 8, 9, 10, 11, 16, 23};
+    for (size_t at = 0; at < array_count(bytes); at++)
+        for (unsigned damaged = 0; damaged < 20; damaged += 3) damaged_at(bytes[at], damaged);
 }
 
 Test(segment, a_file_of_another_is_refused) {

@@ -15,6 +15,7 @@
  * `formed` with an EXTENT entry. */
 #pragma once
 
+#include "storage/cold.h"
 #include "storage/damage.h"
 #include "storage/epochs.h"
 #include "storage/journal.h"
@@ -147,6 +148,7 @@ struct store {
     uint32_t write_out_count; /* write-outs in flight */
     struct list answers;      /* appends to answer in the next round (duplicates) */
     struct list space_queue;  /* appends that wait for journal space */
+    struct cold_reads cold;
     struct lookups lookups;
     struct chunk_pool chunks;
     struct segment_handles handles;

@@ -142,6 +142,7 @@ static bool store_is_quiet(const struct store *store) {
 static void store_round(struct round_hook *hook) {
     struct store *store = container_of(hook, struct store, hook);
     answers_round(store);
+    cold_round(store);
     space_round(store);
     commit_round(store);
     if (!list_is_empty(&store->space_queue)) settling_round(store);
@@ -234,6 +235,7 @@ struct store *store_new(struct ring *ring, struct data_directory *directory,
     list_init(&store->handles.used);
     store->handles.open_max = store->options.segment_handles_max;
     chunk_pool_init(&store->chunks, CHUNKS_FREE_MAX);
+    cold_init(store, options->cold_bytes_max);
     store->journal.durable = commit_durable;
     store->journal.context = store;
     recovered_take_journal(recovered, core, &store->journal);
@@ -294,6 +296,7 @@ void store_free(struct store *store) {
         if (store->shards[id]) shard_free(store->shards[id]);
     free(store->shards);
     map_deinit(&store->partitions);
+    cold_deinit(store);
     chunk_pool_deinit(&store->chunks);
     free(store);
 }
@@ -372,15 +375,16 @@ void store_delete_partition(struct store *store, uint32_t id) {
 }
 
 void store_usage(const struct store *store, struct store_usage *usage) {
-    *usage = (struct store_usage){.tail_bytes = store->chunks.used_bytes,
-                                  .cached_bytes = store->cached_bytes,
-                                  .journal_bytes = store->journal.bytes,
-                                  .commits = store->journal.commits,
-                                  .commit_bytes = store->journal.commit_bytes,
-                                  .checkpoints = store->checkpoints,
-                                  .compactions = store->compacted.passes,
-                                  .compaction_read_bytes = store->compacted.read_bytes,
-                                  .compaction_written_bytes = store->compacted.written_bytes};
+    *usage =
+        (struct store_usage){.tail_bytes = store->chunks.used_bytes - store->cold.windows.bytes,
+                             .cached_bytes = store->cached_bytes,
+                             .journal_bytes = store->journal.bytes,
+                             .commits = store->journal.commits,
+                             .commit_bytes = store->journal.commit_bytes,
+                             .checkpoints = store->checkpoints,
+                             .compactions = store->compacted.passes,
+                             .compaction_read_bytes = store->compacted.read_bytes,
+                             .compaction_written_bytes = store->compacted.written_bytes};
     for (struct map_node *node = map_first(&store->partitions); node;
          node = map_next(&store->partitions, node))
         usage->segment_bytes += partition_size_bytes(map_entry(node, struct partition, by_id));

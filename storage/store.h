@@ -13,6 +13,7 @@ struct recovered; /* storage/recover.h */
 struct store_options {
     uint64_t journal_bytes_max; /* of this core's journal files together */
     uint64_t cache_bytes_max;   /* settled tail chunks kept for readers */
+    uint64_t cold_bytes_max;    /* windows of segment files for readers that lag; 0 = 16 MiB */
     uint64_t unsettled_bytes_max;
     uint64_t retention_check_ms;
     uint64_t compact_check_ms;    /* 0: never by itself */

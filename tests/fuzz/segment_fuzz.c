@@ -11,22 +11,21 @@ enum { TRAILER_BYTES = 48 };
 
 static void load(struct disk *disk, struct bytes content, uint64_t end) {
     struct file *file;
-    struct segment segment = {.end = end};
+    struct segment segment = {.end = end, .next_offset = INT64_MAX};
     struct index index, again;
     if (content.len >= TRAILER_BYTES)
         segment.base_offset = load_i64(content.at + content.len - TRAILER_BYTES);
     check(file_open(disk, "x", FILE_READ | FILE_WRITE | FILE_CREATE, &file) == 0);
     check(file_truncate(file, 0) == 0);
     check(file_write_at(file, content.at, content.len, 0) == 0);
-    if (segment_load_index(file, &segment, &index) == 0) {
-        uint8_t *bytes = memory_new(index_encoded_size(&index));
-        index_encode(&index, bytes);
-        check(index_decode(bytes_make(bytes, index_encoded_size(&index)), &again));
-        check(again.count == index.count);
-        index_deinit(&again);
-        free(bytes);
-        index_deinit(&index);
-    }
+    segment_load_index(file, &segment, end, &index);
+    uint8_t *bytes = memory_new(index_encoded_size(&index));
+    index_encode(&index, bytes);
+    check(index_decode(bytes_make(bytes, index_encoded_size(&index)), &again));
+    check(again.count == index.count);
+    index_deinit(&again);
+    free(bytes);
+    index_deinit(&index);
     file_close(file);
 }
 
