@@ -106,7 +106,7 @@ def call(program, *arguments, seconds=120):
     """One line of JSON from a measuring program; any error ends the whole run."""
     done = run(program, *arguments, seconds=seconds)
     result = json.loads(done.stdout.splitlines()[-1])
-    if result["errors"]:
+    if result.get("errors"):
         raise SystemExit(f"perf: {program}: {result['errors']} errors, the first with code "
                          f"{result['first_error']}\n{done.stderr}")
     return result
