@@ -10,10 +10,10 @@
  *                                        └── joins, leaves, fails ───┘   ▼
  *                                        └───────────────────────────── STABLE
  *
- *   EMPTY       no members; offsets may be there ("simple" when nobody ever joined: no protocol
- * type) PREPARING   members (re)join: heartbeats are answered REBALANCE_IN_PROGRESS, commits
- * accepted COMPLETING  a new generation waits for its assignment: heartbeats succeed, commits are
- * answered REBALANCE_IN_PROGRESS STABLE      everybody has, or can fetch, an assignment
+ * EMPTY: no members; offsets may be there ("simple" when nobody ever joined: no protocol type).
+ * PREPARING: members (re)join; heartbeats are answered REBALANCE_IN_PROGRESS, commits accepted.
+ * COMPLETING: a new generation waits for its assignment; heartbeats succeed, commits are answered
+ * REBALANCE_IN_PROGRESS. STABLE: everybody has, or can fetch, an assignment.
  *
  * States and transitions are those of Kafka's ClassicGroup and GroupMetadataManager. Persisted is
  * the group as of its last assignment (GroupMetadataValue): a restart brings back the generation

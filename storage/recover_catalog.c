@@ -56,7 +56,7 @@ static bool catalog_segment(struct partition *partition, struct data_directory *
             free(bytes);
             return error_set(error, EBADMSG,
                              "the catalog is damaged (segments/%u-%u at position %llu): restore "
-                             "this directory from a backup, or see `millrace log repair --help`",
+                             "this directory from a backup; no record was touched",
                              partition->definition.id, segment->number, (unsigned long long)at);
         }
         bool past = batch_last_offset(&header) < partition->log_start;
@@ -75,8 +75,8 @@ static bool catalog_is_whole(const struct recovered *recovered, const struct par
     if (!damage && !recovered_is_whole(recovered, catalog)) damage = DAMAGE_JOURNAL;
     if (damage == DAMAGE_NONE) return true;
     return error_set(error, EBADMSG,
-                     "the catalog in %s is damaged: %s. Restore this directory from a backup, or "
-                     "see `millrace log repair --help`",
+                     "the catalog in %s is damaged: %s. Restore this directory from a backup; "
+                     "no record was touched",
                      disk_root(recovered->directory->disk), damage_text(damage));
 }
 
