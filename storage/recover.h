@@ -2,10 +2,11 @@
  * shard the state that it had: snapshot, then replay in (incarnation, sequence) order. Blocking; it
  * runs before the cores start.
  *
- *   recover_open()        journals scanned, torn tails told from damage, snapshots read, all
- * replayed recover_catalog()     the catalog's batches handed to the caller: they say which
- * partitions live recover_partitions()  what was replayed held against the caller's list of live
- * partitions recover_finish()      the journals are as the coming number of cores needs them
+ * 1. recover_open(): journals scanned, torn tails told from damage, snapshots read, all replayed.
+ * 2. recover_catalog(): the catalog's batches, which say what partitions live, handed to the
+ * caller.
+ * 3. recover_partitions(): what was replayed held against the caller's list of live partitions.
+ * 4. recover_finish(): the journals are as the coming number of cores needs them.
  *
  * What is damaged is taken offline and reported; everything else serves. Only the catalog must be
  * whole: without it nobody knows what there is. Where something is damaged, recover_finish() moves
