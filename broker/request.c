@@ -40,7 +40,7 @@ enum {
 };
 static_assert((int)ARENA_BYTES <= (int)REQUEST_OVERHEAD, "admission counts it");
 
-static size_t request_used(size_t length) { return sizeof(struct request) + round_up(length, 16); }
+static size_t request_used(size_t length) { return round_up(sizeof(struct request) + length, 16); }
 
 static size_t request_size(size_t length) {
     size_t size = request_used(length) + ARENA_BYTES;
