@@ -113,8 +113,6 @@ void classic_set_state(struct classic_group *group, enum classic_state state);
 bool classic_is_leader(const struct classic_group *group, const struct classic_member *member);
 /* The longest rebalance time-out of its members. */
 int32_t classic_rebalance_ms(const struct classic_group *group);
-/* Replaces a text on the heap by a copy; null stays null. */
-void classic_set_text(struct bytes *field, struct bytes value);
 
 /* --- classic_protocol.c --- */
 

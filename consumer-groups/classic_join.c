@@ -103,8 +103,8 @@ static void add_member(struct join *join, struct bytes id) {
     struct classic_member *member =
         classic_add_member(group, id, request->group_instance_id, request->protocol_type);
     member->is_new = true;
-    classic_set_text(&member->client_id, join->call->client_id);
-    classic_set_text(&member->client_host, join->call->client_host);
+    group_set_text(&member->client_id, join->call->client_id);
+    group_set_text(&member->client_host, join->call->client_host);
     group->member_added = true;
     coordinator_arm(join->groups->coordinator, &member->session, NEW_MEMBER_JOIN_MS);
     join_and_rebalance(join, member, "a member joins");

@@ -1,17 +1,7 @@
 #include "base/check.h"
 #include "consumer-groups/classic_group.h"
 
-/* --- texts of a member, on the heap --- */
-
-void classic_set_text(struct bytes *field, struct bytes value) {
-    void *copy = NULL;
-    if (!bytes_is_null(value)) {
-        copy = memory_new(value.len);
-        if (value.len > 0) memcpy(copy, value.at, value.len);
-    }
-    free((void *)field->at);
-    *field = bytes_make(copy, value.len);
-}
+/* --- protocols of a member, on the heap --- */
 
 static void free_protocols(struct classic_member *member) {
     classic_count_protocols(member, -1);
@@ -28,8 +18,8 @@ void classic_set_protocols(struct classic_member *member, const struct member_pr
                            int32_t count) {
     struct member_protocol *copy = memory_zero((size_t)count, sizeof *copy);
     for (int32_t i = 0; i < count; i++) {
-        classic_set_text(&copy[i].name, protocols[i].name);
-        classic_set_text(&copy[i].metadata, protocols[i].metadata);
+        group_set_text(&copy[i].name, protocols[i].name);
+        group_set_text(&copy[i].metadata, protocols[i].metadata);
     }
     free_protocols(member);
     member->protocols = copy;
@@ -117,14 +107,14 @@ struct classic_member *classic_add_member(struct classic_group *group, struct by
     check(!classic_find_member(group, id));
     member->group = group->group;
     member->session.fire = on_session_end;
-    classic_set_text(&member->id, id);
-    classic_set_text(&member->instance_id, instance_id);
+    group_set_text(&member->id, id);
+    group_set_text(&member->instance_id, instance_id);
     if (!bytes_is_null(instance_id)) {
         check(!classic_find_instance(group, instance_id));
         map_insert(&group->instances, &member->by_instance, hash_bytes(instance_id));
     }
-    if (group->member_count == 0) classic_set_text(&group->protocol_type, protocol_type);
-    if (bytes_is_null(group->leader_id)) classic_set_text(&group->leader_id, id);
+    if (group->member_count == 0) group_set_text(&group->protocol_type, protocol_type);
+    if (bytes_is_null(group->leader_id)) group_set_text(&group->leader_id, id);
     map_insert(&group->members, &member->by_id, hash_bytes(id));
     list_append(&group->order, &member->link);
     group->member_count++;
@@ -154,14 +144,14 @@ void classic_remove_member(struct classic_group *group, struct classic_member *m
     free_member(member);
     struct list *first = list_first(&group->order);
     struct bytes heir = first ? list_entry(first, struct classic_member, link)->id : BYTES_NULL;
-    if (led) classic_set_text(&group->leader_id, heir);
+    if (led) group_set_text(&group->leader_id, heir);
 }
 
 void classic_rename_member(struct classic_member *member, struct bytes id) {
     struct classic_group *group = member->group->state;
-    if (classic_is_leader(group, member)) classic_set_text(&group->leader_id, id);
+    if (classic_is_leader(group, member)) group_set_text(&group->leader_id, id);
     map_remove(&group->members, &member->by_id);
-    classic_set_text(&member->id, id);
+    group_set_text(&member->id, id);
     map_insert(&group->members, &member->by_id, hash_bytes(id));
 }
 

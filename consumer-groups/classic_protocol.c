@@ -109,7 +109,7 @@ static void add_topics(struct classic_group *group, const struct bytes *topics, 
     for (int32_t i = 0; i < count; i++) {
         struct bytes *copy = group->topics + group->topic_count++;
         *copy = BYTES_NULL;
-        classic_set_text(copy, topics[i]);
+        group_set_text(copy, topics[i]);
     }
 }
 

@@ -21,7 +21,7 @@ static void next_generation(struct classic_group *group) {
     group->generation = group->generation < INT32_MAX ? group->generation + 1 : 1;
     group->owing_count = 0;
     bool has_members = group->member_count > 0;
-    classic_set_text(&group->protocol, has_members ? classic_select_protocol(group) : BYTES_NULL);
+    group_set_text(&group->protocol, has_members ? classic_select_protocol(group) : BYTES_NULL);
     classic_read_topics(group);
     classic_set_state(group, has_members ? CLASSIC_COMPLETING : CLASSIC_EMPTY);
 }
@@ -67,7 +67,7 @@ static bool elect_leader(struct classic_group *group) {
     list_each(node, &group->order) {
         const struct classic_member *member = list_entry(node, struct classic_member, link);
         if (!member->joins) continue;
-        classic_set_text(&group->leader_id, member->id);
+        group_set_text(&group->leader_id, member->id);
         return true;
     }
     return false;
@@ -139,7 +139,7 @@ static void begin_initial(struct classic_group *group) {
 static void forget_assignment(struct classic_group *group) {
     list_each(node, &group->order) {
         struct classic_member *member = list_entry(node, struct classic_member, link);
-        classic_set_text(&member->assignment, BYTES_NULL);
+        group_set_text(&member->assignment, BYTES_NULL);
         if (!member->syncs) continue;
         classic_answer_sync(member, ERROR_REBALANCE_IN_PROGRESS);
         classic_hear_member(member);

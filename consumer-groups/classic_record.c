@@ -65,9 +65,9 @@ static void replay_member(struct classic_group *group, struct bytes protocol_typ
         classic_add_member(group, from->member_id, instance_id, protocol_type);
     const struct member_protocol protocol = {group->protocol, from->subscription};
     classic_set_protocols(member, &protocol, 1);
-    classic_set_text(&member->client_id, from->client_id);
-    classic_set_text(&member->client_host, from->client_host);
-    classic_set_text(&member->assignment, from->assignment);
+    group_set_text(&member->client_id, from->client_id);
+    group_set_text(&member->client_host, from->client_host);
+    group_set_text(&member->assignment, from->assignment);
     member->session_ms = from->session_timeout;
     member->rebalance_ms =
         from->rebalance_timeout == -1 ? from->session_timeout : from->rebalance_timeout;
@@ -76,14 +76,14 @@ static void replay_member(struct classic_group *group, struct bytes protocol_typ
 static void replay_value(struct classic_group *group, const struct group_metadata_value *value) {
     group->generation = value->generation;
     group->recorded = true;
-    if (value->protocol_type.len > 0) classic_set_text(&group->protocol_type, value->protocol_type);
-    classic_set_text(&group->protocol, value->protocol);
+    if (value->protocol_type.len > 0) group_set_text(&group->protocol_type, value->protocol_type);
+    group_set_text(&group->protocol, value->protocol);
     for (int32_t i = 0; i < value->members_count; i++)
         replay_member(group, value->protocol_type, value->members + i);
     if (group->member_count > 0) {
         group->state = CLASSIC_STABLE;
         if (classic_find_member(group, value->leader))
-            classic_set_text(&group->leader_id, value->leader);
+            group_set_text(&group->leader_id, value->leader);
     }
     group->state_since_ms = value->current_state_timestamp;
     classic_read_topics(group);

@@ -38,12 +38,12 @@ static void settle_debt(struct classic_group *group, struct classic_member *memb
 /* Who is not named gets nothing. The answers wait until this is durable. */
 static void take_assignment(struct classic_group *group, const struct sync_group_request *request) {
     list_each(node, &group->order) {
-        classic_set_text(&list_entry(node, struct classic_member, link)->assignment, BYTES_OF(""));
+        group_set_text(&list_entry(node, struct classic_member, link)->assignment, BYTES_OF(""));
     }
     for (int32_t i = 0; i < request->assignments_count; i++) {
         const assignment_type *part = request->assignments + i;
         struct classic_member *member = classic_find_member(group, part->member_id);
-        if (member) classic_set_text(&member->assignment, part->assignment);
+        if (member) group_set_text(&member->assignment, part->assignment);
     }
     classic_set_state(group, CLASSIC_STABLE);
     classic_write(group);

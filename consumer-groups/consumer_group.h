@@ -149,7 +149,6 @@ struct consumer_member *consumer_add_member(struct consumer_group *group, struct
 void consumer_remove_member(struct consumer_member *member);
 /* With its records; the epoch rises. The caller settles the group. */
 void consumer_fence_member(struct consumer_member *member);
-void consumer_set_text(struct bytes *field, struct bytes value);
 void consumer_set_instance(struct consumer_member *member, struct bytes instance_id);
 /* Another member id takes the place. Without records. */
 void consumer_rename_member(struct consumer_member *member, struct bytes id);

@@ -267,7 +267,7 @@ static bool join(struct heartbeat *beat) {
 static bool set_if_given(struct bytes *field, struct bytes value) {
     if (bytes_is_null(value)) return false;
     bool same = !bytes_is_null(*field) && bytes_equal(*field, value);
-    if (!same) consumer_set_text(field, value);
+    if (!same) group_set_text(field, value);
     return !same;
 }
 

@@ -142,16 +142,6 @@ void consumer_watch_rebalance(struct consumer_member *member) {
 
 /* --- members --- */
 
-void consumer_set_text(struct bytes *field, struct bytes value) {
-    void *copy = NULL;
-    if (!bytes_is_null(value)) {
-        copy = memory_new(value.len);
-        if (value.len > 0) memcpy(copy, value.at, value.len);
-    }
-    free((void *)field->at);
-    *field = bytes_make(copy, value.len);
-}
-
 struct consumer_member *consumer_add_member(struct consumer_group *group, struct bytes id) {
     check(!consumer_find_member(group, id));
     struct consumer_member *member = new_zero(struct consumer_member);
@@ -159,7 +149,7 @@ struct consumer_member *consumer_add_member(struct consumer_group *group, struct
     member->number = -1;
     member->session.fire = on_session_end;
     member->rebalance.fire = on_rebalance_end;
-    consumer_set_text(&member->id, id);
+    group_set_text(&member->id, id);
     map_insert(&group->members, &member->by_id, hash_bytes(id));
     group->member_count++;
     return member;
@@ -168,7 +158,7 @@ struct consumer_member *consumer_add_member(struct consumer_group *group, struct
 void consumer_set_instance(struct consumer_member *member, struct bytes instance_id) {
     struct map *instances = &member->group->instances;
     if (!bytes_is_null(member->instance_id)) map_remove(instances, &member->by_instance);
-    consumer_set_text(&member->instance_id, instance_id);
+    group_set_text(&member->instance_id, instance_id);
     if (bytes_is_null(instance_id)) return;
     map_insert(instances, &member->by_instance, hash_bytes(instance_id));
 }
@@ -176,7 +166,7 @@ void consumer_set_instance(struct consumer_member *member, struct bytes instance
 void consumer_rename_member(struct consumer_member *member, struct bytes id) {
     check(!consumer_find_member(member->group, id));
     map_remove(&member->group->members, &member->by_id);
-    consumer_set_text(&member->id, id);
+    group_set_text(&member->id, id);
     map_insert(&member->group->members, &member->by_id, hash_bytes(id));
 }
 

@@ -226,10 +226,10 @@ static bool replay_partition_metadata(struct groups *groups,
 static void apply_member(struct consumer_member *member,
                          const struct consumer_group_member_metadata_value *value,
                          struct bytes pattern) {
-    consumer_set_text(&member->client_id, value->client_id);
-    consumer_set_text(&member->client_host, value->client_host);
-    consumer_set_text(&member->rack_id, value->rack_id);
-    consumer_set_text(&member->assignor, value->server_assignor);
+    group_set_text(&member->client_id, value->client_id);
+    group_set_text(&member->client_host, value->client_host);
+    group_set_text(&member->rack_id, value->rack_id);
+    group_set_text(&member->assignor, value->server_assignor);
     struct consumer_member *place = bytes_is_null(value->instance_id)
                                         ? NULL
                                         : consumer_find_instance(member->group, value->instance_id);

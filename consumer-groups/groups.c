@@ -63,6 +63,16 @@ void group_wrote(struct group *group) {
     group->release_at = coordinator_end(group->groups->coordinator);
 }
 
+void group_set_text(struct bytes *field, struct bytes value) {
+    void *copy = NULL;
+    if (!bytes_is_null(value)) {
+        copy = memory_new(value.len);
+        if (value.len > 0) memcpy(copy, value.at, value.len);
+    }
+    free((void *)field->at);
+    *field = bytes_make(copy, value.len);
+}
+
 struct bytes groups_new_member_id(struct groups *groups, struct arena *arena, struct bytes prefix) {
     struct uuid id;
     uuid_make(&id);

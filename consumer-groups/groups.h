@@ -127,3 +127,5 @@ extern const size_t consumer_record_row_count;
 /* Marks that records of the group were added just now: answers about it wait for them. Called
  * behind every coordinator_write() and coordinator_erase(). */
 void group_wrote(struct group *group);
+/* Replaces a text on the heap by a copy; null stays null. */
+void group_set_text(struct bytes *field, struct bytes value);

@@ -29,21 +29,30 @@ static void ask_each(struct request *request, const struct group_api *api,
     group_parts_send(parts);
 }
 
+/* The results side by side, as responses list them. */
+static void *gather_results(struct request *request, size_t result_size) {
+    const struct group_parts *parts = request->state;
+    uint8_t *results = arena_zero(&request->arena, (size_t)parts->count, result_size);
+    for (int32_t i = 0; i < parts->count; i++)
+        memcpy(results + (size_t)i * result_size, parts->items[i].call.response, result_size);
+    return results;
+}
+
+static int32_t authorized_operations(bool asked, int16_t code) {
+    return asked && !code ? OPERATIONS_OF_GROUP : OPERATIONS_NOT_ASKED;
+}
+
 /* --- DescribeGroups --- */
 
 static void answer_described(struct request *request) {
     const struct describe_groups_request *body = request->body;
-    struct group_parts *parts = request->state;
+    const struct group_parts *parts = request->state;
     struct describe_groups_response *response = request_response(request);
     response->groups_count = parts->count;
-    response->groups = arena_array(&request->arena, described_type, (size_t)parts->count);
-    for (int32_t i = 0; i < parts->count; i++) {
-        described_type *group = response->groups + i;
-        *group = *(const described_type *)parts->items[i].call.response;
-        group->authorized_operations = body->include_authorized_operations && !group->error_code
-                                           ? OPERATIONS_OF_GROUP
-                                           : OPERATIONS_NOT_ASKED;
-    }
+    response->groups = gather_results(request, sizeof(described_type));
+    for (int32_t i = 0; i < parts->count; i++)
+        response->groups[i].authorized_operations = authorized_operations(
+            body->include_authorized_operations, response->groups[i].error_code);
     request_answer(request, response);
 }
 
@@ -62,17 +71,15 @@ const struct handler describe_groups_handler = {.key = API_DESCRIBE_GROUPS,
 
 static void answer_consumer_described(struct request *request) {
     const struct consumer_group_describe_request *body = request->body;
-    struct group_parts *parts = request->state;
+    const struct group_parts *parts = request->state;
     struct consumer_group_describe_response *response = request_response(request);
     response->groups_count = parts->count;
-    response->groups = arena_array(&request->arena, consumer_described_type, (size_t)parts->count);
+    response->groups = gather_results(request, sizeof(consumer_described_type));
     for (int32_t i = 0; i < parts->count; i++) {
         consumer_described_type *group = response->groups + i;
-        *group = *(const consumer_described_type *)parts->items[i].call.response;
         group->group_id = body->group_ids[i];
-        group->authorized_operations = body->include_authorized_operations && !group->error_code
-                                           ? OPERATIONS_OF_GROUP
-                                           : OPERATIONS_NOT_ASKED;
+        group->authorized_operations =
+            authorized_operations(body->include_authorized_operations, group->error_code);
     }
     request_answer(request, response);
 }
@@ -91,12 +98,10 @@ const struct handler consumer_group_describe_handler = {.key = API_CONSUMER_GROU
 /* --- DeleteGroups --- */
 
 static void answer_deleted(struct request *request) {
-    struct group_parts *parts = request->state;
+    const struct group_parts *parts = request->state;
     struct delete_groups_response *response = request_response(request);
     response->results_count = parts->count;
-    response->results = arena_array(&request->arena, deleted_type, (size_t)parts->count);
-    for (int32_t i = 0; i < parts->count; i++)
-        response->results[i] = *(const deleted_type *)parts->items[i].call.response;
+    response->results = gather_results(request, sizeof(deleted_type));
     request_answer(request, response);
 }
 
