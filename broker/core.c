@@ -103,6 +103,7 @@ void core_init(struct core *core, struct server *server, unsigned index,
     *core = (struct core){.server = server, .index = index};
     catalog_init(&core->catalog, options);
     core->options = core->catalog.options;
+    core->schemas = schema_view_new(NULL);
     list_init(&core->connections);
     list_init(&core->spare_requests);
     list_init(&core->ready);
@@ -134,6 +135,7 @@ void core_deinit(struct core *core) {
     if (core->ring) ring_free(core->ring);
     if (core->inflater) inflater_free(core->inflater);
     request_forget_spares(core);
+    schema_view_drop(core->schemas);
     catalog_deinit(&core->catalog);
 }
 

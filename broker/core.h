@@ -16,6 +16,7 @@
 #include "config/options.h"
 #include "io/ring.h"
 #include "metadata/catalog.h"
+#include "registry/schema_view.h"
 #include "storage/store.h"
 
 struct server;
@@ -35,6 +36,7 @@ struct core {
     struct catalog catalog;                  /* this core's copy */
     struct catalog_service *catalog_service; /* one for all cores (broker/catalog_service.h) */
     struct group_service *groups;            /* its coordinators (broker/group_service.h) */
+    struct schema_view *schemas;             /* what it knows of the registry; never NULL */
     const struct options *options;           /* the catalog's: as loaded, with broker configs */
     struct inflater *inflater;
     struct list connections;

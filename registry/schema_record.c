@@ -12,6 +12,7 @@ static const char *const kind_names[] = {
     [SCHEMA_RECORD_DELETE_SUBJECT] = "DELETE_SUBJECT",
     [SCHEMA_RECORD_CLEAR_SUBJECT] = "CLEAR_SUBJECT",
     [SCHEMA_RECORD_NOOP] = "NOOP",
+    [SCHEMA_RECORD_HIGHEST_ID] = "HIGHEST_ID",
 };
 
 static const char *const type_names[SCHEMA_TYPE_COUNT] = {"AVRO", "PROTOBUF", "JSON"};
@@ -130,6 +131,7 @@ static bool value_take(const struct reader *reader, const json_t *value,
         case SCHEMA_RECORD_MODE: return text_take(reader, value, "mode", &record->setting);
         case SCHEMA_RECORD_DELETE_SUBJECT:
             return number_take(reader, value, "version", &record->version);
+        case SCHEMA_RECORD_HIGHEST_ID: return number_take(reader, value, "id", &record->id_highest);
         default: return true;
     }
 }
@@ -138,6 +140,7 @@ static bool key_take(const struct reader *reader, const json_t *key, struct sche
     struct bytes kind;
     if (!text_take(reader, key, "keytype", &kind) ||
         !text_take(reader, key, "subject", &record->subject) ||
+        !text_take(reader, key, "context", &record->context) ||
         !number_take(reader, key, "version", &record->version))
         return false;
     record->kind = SCHEMA_RECORD_OTHER;
@@ -147,6 +150,8 @@ static bool key_take(const struct reader *reader, const json_t *key, struct sche
     bool needs_subject = record->kind == SCHEMA_RECORD_SCHEMA ||
                          record->kind == SCHEMA_RECORD_DELETE_SUBJECT ||
                          record->kind == SCHEMA_RECORD_CLEAR_SUBJECT;
+    if (record->kind == SCHEMA_RECORD_HIGHEST_ID && !record->context.at)
+        return fail(reader, "no context");
     return !needs_subject || record->subject.at || fail(reader, "no subject");
 }
 
@@ -179,7 +184,10 @@ static void key_write(const struct schema_record *record, struct text *key) {
     bool is_schema = record->kind == SCHEMA_RECORD_SCHEMA;
     check(record->kind < SCHEMA_RECORD_OTHER);
     text_printf(key, "{\"keytype\":\"%s\"", kind_names[record->kind]);
-    if (record->kind != SCHEMA_RECORD_NOOP) property(key, "subject", record->subject);
+    if (record->kind == SCHEMA_RECORD_HIGHEST_ID)
+        property(key, "context", record->context);
+    else if (record->kind != SCHEMA_RECORD_NOOP)
+        property(key, "subject", record->subject);
     if (is_schema) text_printf(key, ",\"version\":%d", record->version);
     text_printf(key, ",\"magic\":%d}", is_schema);
 }
@@ -234,6 +242,9 @@ void schema_record_write(const struct schema_record *record, struct text *key, s
         case SCHEMA_RECORD_SCHEMA: return entry_write(record, value);
         case SCHEMA_RECORD_CONFIG: return setting_write("compatibilityLevel", record, value);
         case SCHEMA_RECORD_MODE: return setting_write("mode", record, value);
+        case SCHEMA_RECORD_HIGHEST_ID:
+            text_printf(value, "{\"id\":%d}", record->id_highest);
+            return;
         case SCHEMA_RECORD_DELETE_SUBJECT:
         case SCHEMA_RECORD_CLEAR_SUBJECT: return subject_write(record, value);
         default: return;

@@ -8,6 +8,10 @@
  *   {"keytype":"DELETE_SUBJECT","subject":"s","magic":0}         {"subject":"s","version":3}
  *   {"keytype":"CLEAR_SUBJECT","subject":"s","magic":0}          {"subject":"s"}
  *   {"keytype":"NOOP","magic":0}                                 null
+ *   {"keytype":"HIGHEST_ID","context":".","magic":0}             {"id":17}
+ *
+ * HIGHEST_ID is ours, and others skip it: the highest id that a context ever gave, written with
+ * each deletion for good, so that it outlives the compaction of what was deleted.
  *
  * A subject that is null means all of them. What a newer registry adds beside these properties
  * passes through where it is known to matter (metadata, ruleSet) and is dropped otherwise; a key of
@@ -25,6 +29,7 @@ enum schema_record_kind {
     SCHEMA_RECORD_DELETE_SUBJECT,
     SCHEMA_RECORD_CLEAR_SUBJECT,
     SCHEMA_RECORD_NOOP,
+    SCHEMA_RECORD_HIGHEST_ID,
     SCHEMA_RECORD_OTHER
 };
 
@@ -54,6 +59,8 @@ struct schema_record {
     bool tombstone;
     struct schema_entry entry; /* SCHEMA */
     struct bytes setting;      /* CONFIG and MODE: "FULL", "READONLY"; null: nothing is set */
+    struct bytes context;      /* HIGHEST_ID */
+    int32_t id_highest;        /* HIGHEST_ID */
 };
 
 /* "PROTOBUF" and so on. */

@@ -36,6 +36,8 @@ static const struct {
     {"{\"keytype\":\"CLEAR_SUBJECT\",\"subject\":\"a\",\"magic\":0}", "{\"subject\":\"a\"}",
      SCHEMA_RECORD_CLEAR_SUBJECT, NULL},
     {"{\"keytype\":\"NOOP\",\"magic\":0}", NULL, SCHEMA_RECORD_NOOP, NULL},
+    {"{\"keytype\":\"HIGHEST_ID\",\"context\":\".\",\"magic\":0}", "{\"id\":17}",
+     SCHEMA_RECORD_HIGHEST_ID, NULL},
 };
 
 Test(schema_record, is_read_and_written_in_the_registrys_format) {

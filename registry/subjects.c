@@ -34,22 +34,9 @@ static uint64_t id_hash(struct bytes context, int32_t id) {
 }
 
 /* Collisions are sorted out by comparing. */
-static uint64_t content_hash(struct bytes context, const struct schema_entry *entry) {
-    return hash_u64(hash_bytes(context) ^ hash_bytes(entry->schema) * 31 ^ (uint64_t)entry->type);
-}
-
-static bool content_equal(const struct schema_entry *a, const struct schema_entry *b) {
-    if (a->type != b->type || !bytes_equal(a->schema, b->schema) ||
-        !bytes_equal(a->metadata, b->metadata) || !bytes_equal(a->rule_set, b->rule_set) ||
-        a->reference_count != b->reference_count)
-        return false;
-    for (size_t i = 0; i < a->reference_count; i++) {
-        const struct schema_reference *one = &a->references[i], *other = &b->references[i];
-        if (one->version != other->version || !bytes_equal(one->name, other->name) ||
-            !bytes_equal(one->subject, other->subject))
-            return false;
-    }
-    return true;
+static uint64_t content_hash(const struct schema *schema) {
+    return hash_u64(hash_bytes(schema->context) ^ schema->identity.low ^
+                    (uint64_t)schema->entry.type);
 }
 
 /* --- parts --- */
@@ -82,14 +69,17 @@ static struct subject *subject_named(const struct subjects *subjects, struct byt
     return NULL;
 }
 
+/* For a change. */
 static struct subject *subject_have(struct subjects *subjects, struct bytes name) {
     struct subject *subject = subject_named(subjects, name);
+    if (subject) subject->generation = subjects->generation;
     if (subject) return subject;
     subject = new_zero(struct subject);
     uint8_t *copy = (uint8_t *)memory_new(name.len);
     if (name.len) memcpy(copy, name.at, name.len);
     subject->name = bytes_make(copy, name.len);
     subject->context = subject_context(subject->name);
+    subject->generation = subjects->generation;
     map_insert(&subjects->by_name, &subject->by_name, hash_bytes(name));
     return subject;
 }
@@ -113,25 +103,8 @@ static struct subject_version *version_at(const struct subject *subject, int32_t
     return found ? subject->versions[place] : NULL;
 }
 
-static void entry_copy(struct subject_version *version, const struct schema_entry *from) {
-    struct schema_entry *to = &version->entry;
-    struct arena *arena = &version->memory;
-    arena_init(arena, SIZE_MAX);
-    *to = *from;
-    to->schema = arena_copy(arena, from->schema);
-    if (from->guid.at) to->guid = arena_copy(arena, from->guid);
-    if (from->metadata.at) to->metadata = arena_copy(arena, from->metadata);
-    if (from->rule_set.at) to->rule_set = arena_copy(arena, from->rule_set);
-    to->references = arena_array(arena, struct schema_reference, from->reference_count + 1);
-    for (size_t i = 0; i < from->reference_count; i++) {
-        to->references[i] = (struct schema_reference){
-            arena_copy(arena, from->references[i].name),
-            arena_copy(arena, from->references[i].subject), from->references[i].version};
-    }
-}
-
 static void version_free(struct subject_version *version) {
-    arena_deinit(&version->memory);
+    schema_drop(version->schema);
     free(version);
 }
 
@@ -147,39 +120,80 @@ static void version_remove(struct subjects *subjects, struct subject *subject, i
     version_free(version);
 }
 
+static void version_make_room(struct subject *subject) {
+    if (subject->count < subject->capacity) return;
+    subject->capacity = subject->capacity ? subject->capacity * 2 : 4;
+    subject->versions = (struct subject_version **)memory_resize(
+        subject->versions, subject->capacity * sizeof(struct subject_version *));
+}
+
+/* The context's schema of that id where it is the same, else the new one. */
+static struct schema *schema_shared(struct subjects *subjects, const struct schema_entry *entry,
+                                    struct schema *schema) {
+    struct subject_version *known = subjects_find_id(subjects, schema->context, entry->id);
+    return known && schema_equals(known->schema, schema) ? known->schema : schema;
+}
+
 static void version_add(struct subjects *subjects, struct subject *subject,
-                        const struct schema_entry *entry) {
+                        const struct schema_entry *entry, struct schema *schema) {
     struct subject_version *version = new_zero(struct subject_version);
     struct context *context = context_have(subjects, subject->context);
     version->subject = subject;
-    entry_copy(version, entry);
-    if (subject->count == subject->capacity) {
-        subject->capacity = subject->capacity ? subject->capacity * 2 : 4;
-        subject->versions = (struct subject_version **)memory_resize(
-            subject->versions, subject->capacity * sizeof(struct subject_version *));
-    }
+    version->schema = schema_hold(schema_shared(subjects, entry, schema));
+    version->entry = version->schema->entry;
+    version->entry.id = entry->id;
+    version->entry.version = entry->version;
+    version->entry.deleted = entry->deleted;
+    version_make_room(subject);
     size_t place = version_place(subject, entry->version);
     memmove(&subject->versions[place + 1], &subject->versions[place],
             (subject->count - place) * sizeof(struct subject_version *));
     subject->versions[place] = version;
     subject->count++;
     map_insert(&subjects->by_id, &version->by_id, id_hash(subject->context, entry->id));
-    map_insert(&subjects->by_content, &version->by_content,
-               content_hash(subject->context, &version->entry));
+    map_insert(&subjects->by_content, &version->by_content, content_hash(version->schema));
     if (entry->id > context->id_highest) context->id_highest = entry->id;
-    if (entry->version > subject->highest) subject->highest = entry->version;
 }
 
 /* --- applying --- */
 
 static void schema_apply(struct subjects *subjects, const struct schema_record *record) {
     struct subject *subject = subject_have(subjects, record->subject);
+    struct schema *schema = record->tombstone ? NULL : schema_new(subject->context, &record->entry);
     version_remove(subjects, subject, record->version);
-    if (!record->tombstone) version_add(subjects, subject, &record->entry);
+    if (!schema) return;
+    version_add(subjects, subject, &record->entry, schema);
+    schema_drop(schema);
+}
+
+void subjects_apply_compiled(struct subjects *subjects, const struct schema_record *record,
+                             struct schema *schema) {
+    check(record->kind == SCHEMA_RECORD_SCHEMA && !record->tombstone);
+    subjects->generation++;
+    struct subject *subject = subject_have(subjects, record->subject);
+    schema->entry.id = record->entry.id;
+    version_remove(subjects, subject, record->version);
+    version_add(subjects, subject, &record->entry, schema);
+}
+
+void subjects_reindex(struct subjects *subjects) {
+    struct map_node *node = map_first(&subjects->by_id);
+    for (; node; node = map_next(&subjects->by_id, node)) {
+        struct subject_version *version = map_entry(node, struct subject_version, by_id);
+        map_remove(&subjects->by_content, &version->by_content);
+        map_insert(&subjects->by_content, &version->by_content, content_hash(version->schema));
+    }
+}
+
+/* Never downwards. */
+static void highest_apply(struct subjects *subjects, const struct schema_record *record) {
+    struct context *context = context_have(subjects, record->context);
+    if (record->id_highest > context->id_highest) context->id_highest = record->id_highest;
 }
 
 static void config_apply(struct subjects *subjects, const struct schema_record *record) {
     enum compatibility_level level = COMPATIBILITY_BACKWARD;
+    subjects->setting_generation = subjects->generation;
     bool set = record->setting.at && compatibility_level_parse(record->setting, &level);
     if (record->subject.at) {
         struct subject *subject = subject_have(subjects, record->subject);
@@ -193,9 +207,8 @@ static void config_apply(struct subjects *subjects, const struct schema_record *
 
 static void mode_apply(struct subjects *subjects, const struct schema_record *record) {
     enum registry_mode mode = MODE_UNSET;
-    for (size_t i = 0; record->setting.at && i < array_count(modes); i++) {
-        if (bytes_equal_text(record->setting, modes[i].name)) mode = modes[i].mode;
-    }
+    subjects->setting_generation = subjects->generation;
+    if (record->setting.at) (void)registry_mode_parse(record->setting, &mode);
     if (record->subject.at)
         subject_have(subjects, record->subject)->mode = mode;
     else
@@ -204,6 +217,7 @@ static void mode_apply(struct subjects *subjects, const struct schema_record *re
 
 static void delete_apply(struct subjects *subjects, const struct schema_record *record) {
     struct subject *subject = subject_named(subjects, record->subject);
+    if (subject) subject->generation = subjects->generation;
     for (size_t i = 0; subject && i < subject->count; i++) {
         struct schema_entry *entry = &subject->versions[i]->entry;
         if (entry->version <= record->version) entry->deleted = true;
@@ -212,6 +226,7 @@ static void delete_apply(struct subjects *subjects, const struct schema_record *
 
 static void clear_apply(struct subjects *subjects, const struct schema_record *record) {
     struct subject *subject = subject_named(subjects, record->subject);
+    if (subject) subject->generation = subjects->generation;
     for (size_t i = subject ? subject->count : 0; i > 0; i--) {
         const struct schema_entry *entry = &subject->versions[i - 1]->entry;
         if (entry->deleted) version_remove(subjects, subject, entry->version);
@@ -226,6 +241,7 @@ void subjects_apply(struct subjects *subjects, const struct schema_record *recor
         case SCHEMA_RECORD_MODE: return mode_apply(subjects, record);
         case SCHEMA_RECORD_DELETE_SUBJECT: return delete_apply(subjects, record);
         case SCHEMA_RECORD_CLEAR_SUBJECT: return clear_apply(subjects, record);
+        case SCHEMA_RECORD_HIGHEST_ID: return highest_apply(subjects, record);
         default: return;
     }
 }
@@ -262,16 +278,14 @@ struct subject_version *subjects_find_id(const struct subjects *subjects, struct
     return NULL;
 }
 
-struct subject_version *subjects_find_same(const struct subjects *subjects, struct bytes context,
+struct subject_version *subjects_find_same(const struct subjects *subjects,
                                            const struct subject *subject,
-                                           const struct schema_entry *entry, bool deleted_too) {
-    struct map_node *node = map_find(&subjects->by_content, content_hash(context, entry));
+                                           const struct schema *schema, bool deleted_too) {
+    struct map_node *node = map_find(&subjects->by_content, content_hash(schema));
     struct subject_version *newest = NULL;
     for (; node; node = map_find_next(node)) {
         struct subject_version *version = map_entry(node, struct subject_version, by_content);
-        if (!bytes_equal(version->subject->context, context) ||
-            !content_equal(&version->entry, entry))
-            continue;
+        if (!schema_equals(version->schema, schema)) continue;
         if ((subject && version->subject != subject) || (version->entry.deleted && !deleted_too))
             continue;
         if (!newest || version->entry.version > newest->entry.version) newest = version;
@@ -299,8 +313,35 @@ struct subject_version *subjects_find_referrer(const struct subjects *subjects,
     return NULL;
 }
 
+int32_t subjects_id_highest(const struct subjects *subjects, struct bytes context) {
+    const struct context *found = context_find(subjects, context);
+    return found ? found->id_highest : 0;
+}
+
+size_t subjects_contexts(const struct subjects *subjects, struct registry_context *contexts) {
+    struct map_node *node = map_first(&subjects->contexts);
+    size_t count = 0;
+    if (!context_find(subjects, DEFAULT_CONTEXT))
+        contexts[count++] = (struct registry_context){.name = DEFAULT_CONTEXT};
+    for (; node; node = map_next(&subjects->contexts, node)) {
+        const struct context *context = map_entry(node, struct context, by_name);
+        contexts[count++] =
+            (struct registry_context){bytes_make(context->name, context->len), context->id_highest};
+    }
+    return count;
+}
+
+/* The name under which a context's own settings are kept: ":.name:". */
+static const struct subject *context_subject(const struct subjects *subjects, struct bytes name) {
+    struct bytes context = subject_context(name);
+    if (name.len == 0 || name.at[0] != ':' || context.len + 2 > name.len) return NULL;
+    return subject_named(subjects, bytes_make(name.at, context.len + 2));
+}
+
 enum compatibility_level subjects_level(const struct subjects *subjects, struct bytes name) {
     const struct subject *subject = subject_named(subjects, name);
+    if (subject && subject->level_set) return subject->level;
+    subject = context_subject(subjects, name);
     if (subject && subject->level_set) return subject->level;
     return subjects->level_set ? subjects->level : COMPATIBILITY_BACKWARD;
 }
@@ -309,22 +350,38 @@ enum registry_mode subjects_mode(const struct subjects *subjects, struct bytes n
     const struct subject *subject = subject_named(subjects, name);
     enum registry_mode for_all = subjects->mode ? subjects->mode : MODE_READWRITE;
     if (for_all == MODE_READONLY_OVERRIDE) return for_all;
+    if (subject && subject->mode) return subject->mode;
+    subject = context_subject(subjects, name);
     return subject && subject->mode ? subject->mode : for_all;
+}
+
+const char *registry_mode_name(enum registry_mode mode) {
+    check(mode > MODE_UNSET && mode <= MODE_IMPORT);
+    return modes[mode - MODE_READWRITE].name;
+}
+
+bool registry_mode_parse(struct bytes text, enum registry_mode *mode) {
+    for (size_t i = 0; i < array_count(modes); i++) {
+        if (!bytes_equal_text(text, modes[i].name)) continue;
+        *mode = modes[i].mode;
+        return true;
+    }
+    return false;
 }
 
 /* --- deciding --- */
 
 void subjects_prepare_register(const struct subjects *subjects, struct bytes name,
-                               const struct schema_entry *entry, struct schema_record *record) {
-    struct bytes context_name = subject_context(name);
-    const struct context *context = context_find(subjects, context_name);
+                               const struct schema *schema, struct schema_record *record) {
+    const struct context *context = context_find(subjects, schema->context);
     const struct subject *subject = subject_named(subjects, name);
-    const struct subject_version *same =
-        subjects_find_same(subjects, context_name, NULL, entry, true);
+    const struct subject_version *same = subjects_find_same(subjects, NULL, schema, true);
+    size_t count = subject ? subject->count : 0;
     check(!context || context->id_highest < INT32_MAX);
-    *record =
-        (struct schema_record){.kind = SCHEMA_RECORD_SCHEMA, .subject = name, .entry = *entry};
-    record->version = record->entry.version = subject ? subject->highest + 1 : 1;
+    *record = (struct schema_record){
+        .kind = SCHEMA_RECORD_SCHEMA, .subject = name, .entry = same ? same->entry : schema->entry};
+    record->version = count ? subject->versions[count - 1]->entry.version + 1 : 1;
+    record->entry.version = record->version;
     record->entry.id = same ? same->entry.id : (context ? context->id_highest : 0) + 1;
     record->entry.deleted = false;
 }

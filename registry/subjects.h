@@ -11,12 +11,13 @@
  *
  * Deleting is soft first (the version is hidden, its id stays readable) and then for good. Nothing
  * here compiles or compares schemas; whoever registers does that before, and names the state that
- * it looked at by `generation`. Belongs to one core. */
+ * it looked at by `generation`. A version's number is one above the highest that is there, hidden
+ * ones counting, as Confluent's registry has it. Belongs to one core. */
 #pragma once
 
 #include "base/map.h"
 #include "registry/compatibility.h"
-#include "registry/schema_record.h"
+#include "registry/schema.h"
 
 enum registry_mode {
     MODE_UNSET,
@@ -28,13 +29,13 @@ enum registry_mode {
 
 struct subject;
 
-/* One version; the texts are its own. */
+/* One version. */
 struct subject_version {
     struct subject *subject;
-    struct schema_entry entry;
+    struct schema_entry entry;  /* its texts are the schema's */
+    struct schema *schema;      /* shared by all versions of the context that are the same */
     struct map_node by_id;      /* context and id */
     struct map_node by_content; /* context and what makes two schemas the same */
-    struct arena memory;        /* of the entry's texts */
 };
 
 struct subject {
@@ -43,7 +44,7 @@ struct subject {
     struct bytes context;              /* a part of name, or "." */
     struct subject_version **versions; /* ascending; soft-deleted ones included */
     size_t count, capacity;
-    int32_t highest; /* version ever given; never given again */
+    uint64_t generation; /* of the last change to it */
     bool level_set;
     enum compatibility_level level;
     enum registry_mode mode;
@@ -54,7 +55,13 @@ struct subjects {
     bool level_set; /* for all that set nothing themselves */
     enum compatibility_level level;
     enum registry_mode mode;
-    uint64_t generation; /* rises with every change */
+    uint64_t generation;         /* rises with every change */
+    uint64_t setting_generation; /* of the last change of a setting, anybody's */
+};
+
+struct registry_context {
+    struct bytes name;
+    int32_t id_highest; /* ever given; 0: none */
 };
 
 void subjects_init(struct subjects *subjects);
@@ -63,6 +70,12 @@ void subjects_deinit(struct subjects *subjects);
 /* Replays or applies one record. Records of kinds that are not known, or that say nothing new,
  * change nothing. */
 void subjects_apply(struct subjects *subjects, const struct schema_record *record);
+/* The same for a SCHEMA record whose schema was made and compiled before; it gets one more user,
+ * unless the context has it already. */
+void subjects_apply_compiled(struct subjects *subjects, const struct schema_record *record,
+                             struct schema *schema);
+/* After schemas were compiled in place: what makes them the same may have changed. */
+void subjects_reindex(struct subjects *subjects);
 
 /* --- looking --- */
 
@@ -74,22 +87,30 @@ struct subject_version *subject_find_version(const struct subject *subject, int3
 /* Any version with that id; soft-deleted ones keep their ids readable. */
 struct subject_version *subjects_find_id(const struct subjects *subjects, struct bytes context,
                                          int32_t id);
-/* A version of the same type, text and references in the context; `subject` NULL: of any subject.
- */
-struct subject_version *subjects_find_same(const struct subjects *subjects, struct bytes context,
+/* The newest version of the same schema in its context; `subject` NULL: of any subject. */
+struct subject_version *subjects_find_same(const struct subjects *subjects,
                                            const struct subject *subject,
-                                           const struct schema_entry *entry, bool deleted_too);
+                                           const struct schema *schema, bool deleted_too);
 /* Whether some version refers to that one; soft-deleted ones still do. Answers the first. */
 struct subject_version *subjects_find_referrer(const struct subjects *subjects,
                                                const struct subject_version *version);
 struct bytes subject_context(struct bytes name);
+/* The highest id ever given in a context; 0 when none was. */
+int32_t subjects_id_highest(const struct subjects *subjects, struct bytes context);
+/* Fills one entry for each context that ever gave an id (subjects->contexts.count, and "." always);
+ * answers how many. The names stay the subjects'. */
+size_t subjects_contexts(const struct subjects *subjects, struct registry_context *contexts);
 
-/* What holds for a subject: its own setting, that for all, or the default. */
+/* What holds for a subject: its own setting, that of its context (":.name:"), that for all, or the
+ * default. */
 enum compatibility_level subjects_level(const struct subjects *subjects, struct bytes name);
 enum registry_mode subjects_mode(const struct subjects *subjects, struct bytes name);
+/* "READWRITE" and so on. */
+const char *registry_mode_name(enum registry_mode mode);
+bool registry_mode_parse(struct bytes text, enum registry_mode *mode);
 
 /* --- deciding: the record for a change; the caller has checked everything else --- */
 
 /* The next version, with an id that the schema has already in the context, or the next one. */
 void subjects_prepare_register(const struct subjects *subjects, struct bytes name,
-                               const struct schema_entry *entry, struct schema_record *record);
+                               const struct schema *schema, struct schema_record *record);

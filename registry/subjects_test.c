@@ -3,12 +3,19 @@
 #include <criterion/criterion.h>
 
 /* Registers as a caller would who has checked everything; answers the id. */
+static int32_t registers_entry(struct subjects *subjects, const char *name,
+                               const struct schema_entry *entry) {
+    struct schema_record record;
+    struct schema *schema = schema_new(subject_context(bytes_of_text(name)), entry);
+    subjects_prepare_register(subjects, bytes_of_text(name), schema, &record);
+    subjects_apply_compiled(subjects, &record, schema);
+    schema_drop(schema);
+    return record.entry.id;
+}
+
 static int32_t registers(struct subjects *subjects, const char *name, const char *schema) {
     struct schema_entry entry = {.type = SCHEMA_TYPE_PROTOBUF, .schema = bytes_of_text(schema)};
-    struct schema_record record;
-    subjects_prepare_register(subjects, bytes_of_text(name), &entry, &record);
-    subjects_apply(subjects, &record);
-    return record.entry.id;
+    return registers_entry(subjects, name, &entry);
 }
 
 static void applies(struct subjects *subjects, enum schema_record_kind kind, const char *name,
@@ -61,7 +68,11 @@ Test(subjects, deleting_is_soft_first_and_ids_are_never_given_again) {
     cr_expect_null(subjects_find(&subjects, BYTES_OF("a"), true));
     cr_expect_null(subjects_find_id(&subjects, BYTES_OF("."), 2));
     cr_expect_eq(registers(&subjects, "a", "one"), 3, "gone for good: a new id");
-    cr_expect_eq(version_of(&subjects, "a", -1, false)->entry.version, 4);
+    cr_expect_eq(version_of(&subjects, "a", -1, false)->entry.version, 1, "as a new subject");
+    struct schema_record highest = {
+        .kind = SCHEMA_RECORD_HIGHEST_ID, .context = BYTES_OF("."), .id_highest = 17};
+    subjects_apply(&subjects, &highest);
+    cr_expect_eq(registers(&subjects, "a", "two"), 18);
     subjects_deinit(&subjects);
 }
 
@@ -77,6 +88,16 @@ Test(subjects, clearing_removes_what_was_deleted) {
     subjects_deinit(&subjects);
 }
 
+static const struct subject_version *same(const struct subjects *subjects, const char *context,
+                                          const struct subject *subject,
+                                          const struct schema_entry *entry, bool deleted_too) {
+    struct schema *schema = schema_new(bytes_of_text(context), entry);
+    const struct subject_version *found =
+        subjects_find_same(subjects, subject, schema, deleted_too);
+    schema_drop(schema);
+    return found;
+}
+
 Test(subjects, the_same_schema_is_found_in_a_subject_or_in_any) {
     struct subjects subjects;
     struct schema_entry entry = {.type = SCHEMA_TYPE_PROTOBUF, .schema = BYTES_OF("one")};
@@ -84,18 +105,18 @@ Test(subjects, the_same_schema_is_found_in_a_subject_or_in_any) {
     registers(&subjects, "a", "one");
     registers(&subjects, "b", "two");
     const struct subject *b = subjects_find(&subjects, BYTES_OF("b"), false);
-    cr_expect_not_null(subjects_find_same(&subjects, BYTES_OF("."), NULL, &entry, false));
-    cr_expect_null(subjects_find_same(&subjects, BYTES_OF("."), b, &entry, false));
-    cr_expect_null(subjects_find_same(&subjects, BYTES_OF(".x"), NULL, &entry, false));
+    cr_expect_not_null(same(&subjects, ".", NULL, &entry, false));
+    cr_expect_null(same(&subjects, ".", b, &entry, false));
+    cr_expect_null(same(&subjects, ".x", NULL, &entry, false));
     struct schema_entry other = entry;
     other.type = SCHEMA_TYPE_AVRO;
-    cr_expect_null(subjects_find_same(&subjects, BYTES_OF("."), NULL, &other, false));
+    cr_expect_null(same(&subjects, ".", NULL, &other, false));
     other = entry;
     other.metadata = BYTES_OF("{}");
-    cr_expect_null(subjects_find_same(&subjects, BYTES_OF("."), NULL, &other, false));
+    cr_expect_null(same(&subjects, ".", NULL, &other, false));
     applies(&subjects, SCHEMA_RECORD_DELETE_SUBJECT, "a", 1, "");
-    cr_expect_null(subjects_find_same(&subjects, BYTES_OF("."), NULL, &entry, false));
-    cr_expect_not_null(subjects_find_same(&subjects, BYTES_OF("."), NULL, &entry, true));
+    cr_expect_null(same(&subjects, ".", NULL, &entry, false));
+    cr_expect_not_null(same(&subjects, ".", NULL, &entry, true));
     subjects_deinit(&subjects);
 }
 
@@ -106,12 +127,10 @@ Test(subjects, references_hold_what_they_refer_to) {
                                  .schema = BYTES_OF("uses b"),
                                  .references = &reference,
                                  .reference_count = 1};
-    struct schema_record record;
     subjects_init(&subjects);
     registers(&subjects, "b", "b");
     registers(&subjects, "b", "b2");
-    subjects_prepare_register(&subjects, BYTES_OF("a"), &entry, &record);
-    subjects_apply(&subjects, &record);
+    registers_entry(&subjects, "a", &entry);
     cr_expect_not_null(subjects_find_referrer(&subjects, version_of(&subjects, "b", 1, false)));
     cr_expect_null(subjects_find_referrer(&subjects, version_of(&subjects, "b", 2, false)));
     applies(&subjects, SCHEMA_RECORD_DELETE_SUBJECT, "a", 1, "");
