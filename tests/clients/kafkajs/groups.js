@@ -28,9 +28,12 @@ module.exports = function groups(kafka, admin, equal) {
     await producer.disconnect()
   }
 
-  // A consumer that subscribes, and what it has read; it commits behind each batch.
+  // A consumer that subscribes, and what it has read; it commits behind each batch. It sends
+  // heartbeats between fetches, so a long wait in one holds up every rebalance.
   async function member(group, topic) {
-    const consumer = kafka.consumer({ groupId: group, sessionTimeout: 6000, heartbeatInterval: 500 })
+    const consumer = kafka.consumer({
+      groupId: group, sessionTimeout: 6000, heartbeatInterval: 500, maxWaitTimeInMs: 200,
+    })
     const self = { consumer, owned: [], read: new Map() }
     consumer.on(consumer.events.GROUP_JOIN, event => {
       self.owned = event.payload.memberAssignment[topic] || []
