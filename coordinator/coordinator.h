@@ -60,6 +60,10 @@ enum { COORDINATOR_LOG_BYTES = 4 << 20 };
  * on. */
 struct coordinator_kind {
     const char *name; /* for log lines: "groups" */
+    /* Keys and values are no messages of Kafka's but whatever they are: written with
+     * coordinator_write_raw(), replayed as they are stored, with type and value_version -1. Others
+     * may have written to such a log, so that compressed batches are read, too. */
+    bool raw;
     /* Nothing is known yet. `context` is that of coordinator_open(). */
     void *(*state_new)(struct coordinator *coordinator, void *context);
     /* Timers are disarmed, nothing waits any more. */
@@ -161,6 +165,8 @@ void coordinator_write(struct coordinator *coordinator, const struct message *ke
 /* A tombstone. */
 void coordinator_erase(struct coordinator *coordinator, const struct message *key_message,
                        const void *key);
+/* As coordinator_write(), for raw kinds: the bytes are copied; a null value is a tombstone. */
+void coordinator_write_raw(struct coordinator *coordinator, struct bytes key, struct bytes value);
 /* The offset after the newest record added. */
 int64_t coordinator_end(const struct coordinator *coordinator);
 

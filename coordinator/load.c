@@ -27,7 +27,10 @@ static bool replay_record(struct coordinator *coordinator, const struct batch_he
     struct coordinator_record record;
     int64_t offset = header->base_offset + from->offset_delta;
     if (offset < coordinator->load.offset) return true; /* before the log's start */
-    if (!coordinator_record_parse(from->key, from->value, &record))
+    if (coordinator->kind->raw)
+        record = (struct coordinator_record){
+            .type = -1, .key = from->key, .value = from->value, .value_version = -1};
+    else if (!coordinator_record_parse(from->key, from->value, &record))
         return error_set(error, 0, "the record at offset %lld has no kind or no version",
                          (long long)offset);
     record.offset = offset;
@@ -35,14 +38,27 @@ static bool replay_record(struct coordinator *coordinator, const struct batch_he
     return coordinator->kind->replay(coordinator->state, &record, error);
 }
 
+/* We never compress; whoever else wrote to a raw log may have. */
+static bool inflate(struct coordinator *coordinator, const struct batch_header *header,
+                    struct bytes *records, struct error *error) {
+    const struct compress_limits limits = {INFLATED_BYTES_MAX, INFLATED_RATIO_MAX};
+    struct load *load = &coordinator->load;
+    enum codec codec = batch_codec(header);
+    if (codec == CODEC_NONE) return true;
+    if (coordinator->kind->raw && !load->inflater) load->inflater = inflater_new();
+    if (coordinator->kind->raw && codec < CODEC_COUNT &&
+        inflater_run(load->inflater, codec, *records, limits, records) == INFLATE_DONE)
+        return true;
+    return error_set(error, 0, "the batch at offset %lld is compressed and cannot be read",
+                     (long long)header->base_offset);
+}
+
 static bool replay_batch(struct coordinator *coordinator, struct bytes batch, struct error *error) {
     struct batch_header header;
     struct record record;
     check(batch_header_read(batch, &header));
-    if (batch_codec(&header) != CODEC_NONE)
-        return error_set(error, 0, "the batch at offset %lld is compressed, which we never wrote",
-                         (long long)header.base_offset);
     struct bytes rest = batch_records(batch);
+    if (!inflate(coordinator, &header, &rest, error)) return false;
     if (batch_control(&header)) rest.len = 0;
     for (;;) {
         switch (record_next(&rest, &record)) {
@@ -139,4 +155,9 @@ bool load_is_busy(const struct coordinator *coordinator) {
     return coordinator->load.reading || coordinator->load.posted;
 }
 
-void load_end(struct coordinator *coordinator) { byte_buffer_deinit(&coordinator->load.bytes); }
+void load_end(struct coordinator *coordinator) {
+    struct load *load = &coordinator->load;
+    byte_buffer_deinit(&load->bytes);
+    if (load->inflater) inflater_free(load->inflater);
+    load->inflater = NULL;
+}

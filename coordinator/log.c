@@ -48,6 +48,11 @@ void coordinator_erase(struct coordinator *coordinator, const struct message *ke
         BYTES_NULL);
 }
 
+void coordinator_write_raw(struct coordinator *coordinator, struct bytes key, struct bytes value) {
+    check(coordinator->kind->raw);
+    add(coordinator, key, value);
+}
+
 int64_t coordinator_end(const struct coordinator *coordinator) {
     return coordinator->appended_end + coordinator->build.header.record_count;
 }

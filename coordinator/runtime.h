@@ -18,6 +18,7 @@
 #include "base/byte_buffer.h"
 #include "coordinator/coordinator.h"
 #include "protocol/batch_build.h"
+#include "protocol/compress.h"
 #include "storage/partition.h"
 
 enum {
@@ -27,6 +28,8 @@ enum {
     SPACE_WAIT_MS = 5000,
     SPACE_CHECK_MS = 20,
     LOAD_BYTES = 1 << 20, /* one read */
+    INFLATED_BYTES_MAX = 64 << 20,
+    INFLATED_RATIO_MAX = 1024,
     TICK_MS = 250,
     LATE_MS = 50,         /* a loop that is later than this stops the clock */
     COMMIT_LATE_MS = 250, /* as a batch does that is under way for longer */
@@ -47,6 +50,7 @@ struct load {
     struct mail next; /* one step per round of the ring */
     int64_t offset, end;
     struct byte_buffer bytes; /* the pieces of a read in one */
+    struct inflater *inflater;
     struct arena arena;
     bool reading, posted;
 };
