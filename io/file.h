@@ -27,6 +27,8 @@ enum { DISK_BLOCK = 4096 };
 
 /* Opens (and creates with `create`) the root directory; probes O_DIRECT there. */
 struct disk *disk_open(const char *root, bool create, struct error *error);
+/* The same without the probe: nothing is written, and FILE_DIRECT means buffered. */
+struct disk *disk_open_read(const char *root, struct error *error);
 void disk_close(struct disk *disk);
 /* Whether FILE_DIRECT bypasses the page cache here. */
 bool disk_is_direct(const struct disk *disk);
@@ -57,7 +59,8 @@ int file_sync(struct file *file);
 /* Reserves [0, size) on the disk and makes that the file's size; new bytes read as zeros. */
 int file_allocate(struct file *file, uint64_t size);
 int file_truncate(struct file *file, uint64_t size);
-/* An open-file-description lock on the whole file; -EAGAIN when another process holds it. */
+/* An open-file-description lock on the whole file; -EAGAIN when another process holds it. One that
+ * was opened for reading alone takes a lock that others may share, but nobody who writes. */
 int file_lock(struct file *file);
 /* The descriptor for ring_hold(), or -1 (simulator). */
 int file_descriptor(const struct file *file);

@@ -73,7 +73,7 @@ static bool probe_direct(int root_fd) {
     return works;
 }
 
-struct disk *disk_open(const char *root, bool create, struct error *error) {
+static struct disk *real_disk_open(const char *root, bool create, bool probe, struct error *error) {
     int failed = create ? make_path(root) : 0;
     int fd = failed ? -1 : open(root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (fd < 0) {
@@ -83,9 +83,17 @@ struct disk *disk_open(const char *root, bool create, struct error *error) {
         return NULL;
     }
     struct real_disk *disk = new_zero(struct real_disk);
-    disk->disk = (struct disk){&real_disk_calls, memory_copy_text(root), probe_direct(fd)};
+    disk->disk = (struct disk){&real_disk_calls, memory_copy_text(root), probe && probe_direct(fd)};
     disk->root_fd = fd;
     return &disk->disk;
+}
+
+struct disk *disk_open(const char *root, bool create, struct error *error) {
+    return real_disk_open(root, create, true, error);
+}
+
+struct disk *disk_open_read(const char *root, struct error *error) {
+    return real_disk_open(root, false, false, error);
 }
 
 static void real_close(struct disk *disk) {
@@ -258,7 +266,8 @@ static int real_truncate(struct file *file, uint64_t size) {
 }
 
 static int real_lock(struct file *file) {
-    struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+    bool writes = (fcntl(file->fd, F_GETFL) & O_ACCMODE) != O_RDONLY;
+    struct flock lock = {.l_type = writes ? F_WRLCK : F_RDLCK, .l_whence = SEEK_SET};
     int failed = errno_of(fcntl(file->fd, F_OFD_SETLK, &lock));
     return failed == -EACCES ? -EAGAIN : failed;
 }
