@@ -96,6 +96,7 @@ static void file_add(struct scanned_file *file, const struct journal_block *bloc
                                            .at = (uint32_t)(file->end / JOURNAL_ALIGNMENT)});
     file->last = block->sequence;
     file->last_incarnation = block->incarnation;
+    file->acknowledged_through = block->acknowledged_through;
     file->released_through = block->released_through;
     file->end += block_padded(block);
 }
@@ -186,6 +187,7 @@ static bool scan_reach_back(struct journal_scan *scan, unsigned *begin, struct e
 
 static void scan_take(struct journal_scan *scan, unsigned begin, unsigned end) {
     const struct scanned_file *newest = &scan->files[end - 1];
+    scan->acknowledged_through = newest->acknowledged_through;
     scan->released_through = newest->released_through;
     scan->last_sequence = newest->last;
     scan->last_incarnation = newest->last_incarnation;
@@ -255,6 +257,33 @@ static bool scan_clear(struct journal_scan *scan, struct scanned_file *file, str
     return result == 0 || scan_error(scan, file, "clear the torn tail of", result, error);
 }
 
+static int scan_write_again(struct journal_scan *scan, const struct scanned_file *file,
+                            const struct scanned_block *wanted) {
+    struct journal_block block;
+    uint64_t position = (uint64_t)wanted->at * JOURNAL_ALIGNMENT;
+    int result = scan_block(scan, file, position, &block);
+    if (result < 0) return result;
+    if (result == 0 || block.sequence != wanted->sequence) return -EIO; /* it was there */
+    return file_write_at(file->file, scan->bytes.at, block_padded(&block), position);
+}
+
+/* The chain's last blocks: a sync writes only what counts as dirty, and after one that failed
+ * nothing does. The same bytes at the same place: a power cut in between leaves the one or the
+ * other, which are the same. */
+static bool scan_make_durable(struct journal_scan *scan, const struct scanned_file *file,
+                              struct error *error) {
+    int result = 0;
+    bool wrote = false;
+    for (size_t at = file->needed ? file->block_count : 0; at > 0 && result == 0; at--) {
+        const struct scanned_block *block = &file->blocks[at - 1];
+        if (block->sequence <= scan->acknowledged_through) break;
+        result = scan_write_again(scan, file, block);
+        wrote = true;
+    }
+    if (wrote && result == 0) result = file_sync(file->file);
+    return result == 0 || scan_error(scan, file, "write the newest blocks of", result, error);
+}
+
 static bool scan_rest(struct journal_scan *scan, struct error *error) {
     uint8_t *window = memory_aligned(JOURNAL_ALIGNMENT, WINDOW_BYTES);
     bool fine = true;
@@ -262,7 +291,8 @@ static bool scan_rest(struct journal_scan *scan, struct error *error) {
         fine = scan_behind(scan, &scan->files[at], window, error);
     free(window);
     for (unsigned at = 0; fine && !scan->damaged && at < scan->file_count; at++)
-        fine = scan_clear(scan, &scan->files[at], error);
+        fine = scan_clear(scan, &scan->files[at], error) &&
+               scan_make_durable(scan, &scan->files[at], error);
     return fine;
 }
 

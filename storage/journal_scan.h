@@ -5,7 +5,9 @@
  * block that its own last block still needs (released_through): files before that are not read
  * beyond their beginning. Behind the chain, in every file, the scan looks for later blocks: one
  * whose acknowledged_through covers a missing block proves that this had been durable, and is
- * damage; otherwise what lies behind was never acknowledged, and is zeroed and synced.
+ * damage; otherwise what lies behind was never acknowledged, and is zeroed and synced. The last
+ * blocks of the chain itself, those that no block calls acknowledged, are written once more: they
+ * may have been read from a cache that a failed sync has made lie.
  *
  * Where there is damage nothing is changed. Every block that can be read is searched in all files:
  *
@@ -29,7 +31,8 @@ struct scanned_file {
     uint32_t number;
     uint64_t size, end;   /* end: after the last block of its chain; 0 unless walked */
     uint64_t first, last; /* sequences; 0 when it begins with no block of ours */
-    uint64_t first_incarnation, last_incarnation, released_through; /* the last: as its end says */
+    uint64_t first_incarnation, last_incarnation;
+    uint64_t acknowledged_through, released_through; /* as its last block says */
     uint64_t clear_upto; /* [end, clear_upto) holds blocks that were never acknowledged */
     struct scanned_block *blocks;
     size_t block_count, block_capacity;
@@ -48,7 +51,7 @@ struct journal_scan {
     unsigned core;
     struct scanned_file files[JOURNAL_FILES_MAX]; /* by first sequence; needed ones contiguous */
     unsigned file_count, found_count; /* found: with those that were not finished, and removed */
-    uint64_t released_through, last_sequence, last_incarnation;
+    uint64_t acknowledged_through, released_through, last_sequence, last_incarnation;
     uint64_t torn_blocks;
     uint64_t replayed_bytes; /* of the blocks that replay has met */
     bool damaged;            /* acknowledged blocks cannot be read … */
