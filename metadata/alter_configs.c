@@ -168,7 +168,34 @@ static struct change_result topic_place(struct change *change, const struct cata
     return NOTHING_WRONG;
 }
 
-struct change_result change_edit_topic_configs(struct change *change,
+static bool binds_contract(const struct config_edit *edits, int32_t count) {
+    for (int32_t i = 0; i < count; i++) {
+        const struct topic_config_row *row = topic_config_find(edits[i].name);
+        if (row && contract_config_names(row->name)) return true;
+    }
+    return false;
+}
+
+/* A change of something else does not stumble over a contract that was fine when it was set. */
+static struct change_result check_contract(struct change *change, struct bytes topic,
+                                           const struct catalog_configs *set,
+                                           const struct config_edit *edits, int32_t count) {
+    const struct contract_judge *judge = change->contract_judge;
+    struct topic_config config;
+    struct error error;
+    if (!binds_contract(edits, count)) return NOTHING_WRONG;
+    topic_config_resolve(set, &change->catalog->defaults, &config);
+    if (!topic_config_has_contract(&config)) return NOTHING_WRONG;
+    const struct catalog_topic *known = catalog_find_topic(change->catalog, topic);
+    if (catalog_name_is_internal(topic) || (known && known->internal))
+        return change_refuse(change, ERROR_INVALID_CONFIG,
+                             "The topic '%.*s' is the broker's own and takes no contract.",
+                             BYTES_FORMAT(topic));
+    if (!judge || judge->judge(judge->context, topic, &config, &error)) return NOTHING_WRONG;
+    return change_refuse(change, ERROR_INVALID_CONFIG, "%s", error.text);
+}
+
+struct change_result change_edit_topic_configs(struct change *change, struct bytes topic,
                                                struct catalog_configs *configs,
                                                const struct config_edit *edits, int32_t count) {
     struct error error;
@@ -180,8 +207,9 @@ struct change_result change_edit_topic_configs(struct change *change,
             return change_refuse(change, ERROR_INVALID_CONFIG, "%s", error.text);
     if (!topic_config_validate_set(&set, &change->catalog->defaults, &error))
         return change_refuse(change, ERROR_INVALID_CONFIG, "%s", error.text);
-    *configs = set;
-    return NOTHING_WRONG;
+    result = check_contract(change, topic, &set, edits, count);
+    if (!result.code) *configs = set;
+    return result;
 }
 
 /* Calls for every name whose value differs; a NULL value removes. Both sets are sorted. */
@@ -220,7 +248,7 @@ static struct change_result alter_topic(struct change *change, const struct conf
                              "The topic '%.*s' does not exist.", BYTES_FORMAT(wish->name));
     struct catalog_configs set = wish->replace ? none : topic->configs;
     struct change_result result =
-        change_edit_topic_configs(change, &set, wish->edits, wish->edit_count);
+        change_edit_topic_configs(change, wish->name, &set, wish->edits, wish->edit_count);
     if (result.code || change->validate_only) return result;
     struct topic_difference difference = {change, topic};
     each_difference(&topic->configs, &set, record_topic_config, &difference);

@@ -141,7 +141,8 @@ struct catalog_topic *catalog_find_collision(const struct catalog *catalog, stru
 
 bool catalog_name_is_internal(struct bytes name) {
     static const char *const internal[] = {"__cluster_metadata", "__consumer_offsets",
-                                           "__share_group_state", "__transaction_state"};
+                                           "__millrace_rejects", "__share_group_state",
+                                           "__transaction_state"};
     for (size_t i = 0; i < array_count(internal); i++)
         if (bytes_equal_text(name, internal[i])) return true;
     return false;

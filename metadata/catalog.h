@@ -59,6 +59,7 @@ struct catalog {
     int64_t producer_id_next;   /* ids below were handed out in blocks */
     struct catalog_configs broker_configs;
     uint64_t version;        /* rises with every applied batch */
+    uint64_t contracts;      /* rises with every change of a topic's contract; alike on all cores */
     struct catalog *staging; /* an image of which parts are still to come, or NULL */
     uint32_t staging_parts;
     /* ---- derived ---- */

@@ -108,6 +108,7 @@ static bool apply_topic_config(struct apply *apply) {
     if (!topic) return misfit(apply, "a config of a topic that is not there");
     catalog_configs_set(&topic->configs, record->name, record->remove ? NULL : record->value);
     resolve(apply->catalog, topic);
+    if (contract_config_names(record->name)) apply->catalog->contracts++;
     OBSERVE(apply, topic_configured, topic);
     return true;
 }
@@ -181,6 +182,7 @@ static void staging_take(struct catalog *catalog) {
     catalog->staging = NULL;
     old.staging = NULL;
     fresh->version = old.version;
+    fresh->contracts = old.contracts + 1;
     *catalog = *fresh;
     catalog->options = old.options;
     old.options = fresh->options;

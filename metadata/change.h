@@ -19,6 +19,13 @@
 /* Of one request, all topics together: Kafka's bound, which also keeps batches small. */
 enum { CHANGE_PARTITIONS_MAX = 10000 };
 
+/* Looks at a topic's contract with what the registry has, which this folder knows nothing of. */
+struct contract_judge {
+    void *context;
+    bool (*judge)(void *context, struct bytes topic, const struct topic_config *config,
+                  struct error *error);
+};
+
 /* Records in the making: one record batch of the catalog's log. */
 struct change {
     struct arena *arena;           /* results live here */
@@ -27,6 +34,7 @@ struct change {
     uint32_t shard_count;
     bool validate_only;
     struct change_records *records;
+    const struct contract_judge *contract_judge; /* NULL: contracts are not looked at further */
     /* As the change leaves them, so that several topics in one request do not collide. */
     uint32_t partition_id_next, partition_count, topic_count;
     uint32_t *shard_partitions; /* per shard; NULL until a partition was placed */
@@ -167,6 +175,6 @@ struct change_result change_check_assignment(struct change *change,
 void change_add_partitions(struct change *change, const struct uuid *topic_id, int32_t from,
                            int32_t count);
 /* `configs` (in the arena) after the edits of a topic; refuses what is not valid. */
-struct change_result change_edit_topic_configs(struct change *change,
+struct change_result change_edit_topic_configs(struct change *change, struct bytes topic,
                                                struct catalog_configs *configs,
                                                const struct config_edit *edits, int32_t count);

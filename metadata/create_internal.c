@@ -9,7 +9,7 @@ void change_create_internal(struct change *change, struct bytes name, int32_t pa
     struct uuid id;
     *result = (struct change_result){0};
     if (catalog_find_topic(change->catalog, name)) return;
-    *result = change_edit_topic_configs(change, &all, configs, config_count);
+    *result = change_edit_topic_configs(change, name, &all, configs, config_count);
     if (result->code) return;
     uuid_make(&id);
     change_records_topic(change->records, &id, arena_text(change->arena, name), true);

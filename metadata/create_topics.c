@@ -122,8 +122,8 @@ static struct change_result create(struct change *change, const struct topic_wis
     struct change_result result = check_name(change, wish->name);
     if (!result.code) result = take_counts(change, wish, outcome);
     if (!result.code)
-        result =
-            change_edit_topic_configs(change, &outcome->configs, wish->configs, wish->config_count);
+        result = change_edit_topic_configs(change, wish->name, &outcome->configs, wish->configs,
+                                           wish->config_count);
     if (!result.code) result = check_topic_count(change);
     if (!result.code) result = change_may_add_partitions(change, outcome->partition_count);
     if (result.code) return result;

@@ -103,11 +103,13 @@ static bool is_choice(const struct topic_config_row *row, struct bytes item) {
 
 static bool choice_refuse(const struct topic_config_row *row, const char *value,
                           struct error *error) {
-    char why[128] = "String must be one of: ";
+    char why[320] = "String must be one of: ";
     size_t len = strlen(why);
-    for (size_t at = 0; row->choices[at]; at++)
+    for (size_t at = 0; row->choices[at]; at++) {
         len +=
             (size_t)snprintf(why + len, sizeof why - len, "%s%s", at ? ", " : "", row->choices[at]);
+        check(len < sizeof why); /* the rows are ours */
+    }
     return value_refuse(row, value, why, error);
 }
 
@@ -181,22 +183,45 @@ char *topic_config_default(const struct topic_config_row *row, const struct opti
     return copy;
 }
 
-static void take_field(const struct topic_config_row *row, const char *value,
-                       struct topic_config *out) {
+static void take_number(const struct topic_config_row *row, const char *value, char *field) {
     int64_t number = 0;
-    char *field = (char *)out + row->offset;
-    if (row->type == CONFIG_DOUBLE) {
-        double real = 0;
-        check(double_of(value, &real));
-        memcpy(field, &real, sizeof real);
-        return;
-    }
     check(number_of(row->type, value, &number));
     int32_t small = (int32_t)number;
     if (row->type == CONFIG_INT)
         memcpy(field, &small, sizeof small);
     else
         memcpy(field, &number, sizeof number);
+}
+
+static void take_text(const struct topic_config_row *row, const char *value, char *field) {
+    if (!row->choices) {
+        memcpy(field, &value, sizeof value);
+        return;
+    }
+    uint8_t place = 0;
+    while (row->choices[place] && strcmp(row->choices[place], value) != 0) place++;
+    check(row->choices[place]);
+    memcpy(field, &place, sizeof place);
+}
+
+static void take_field(const struct topic_config_row *row, const char *value,
+                       struct topic_config *out) {
+    char *field = (char *)out + row->offset;
+    bool flag = false;
+    double real = 0;
+    switch (row->type) {
+        case CONFIG_BOOLEAN:
+            check(bool_of(value, &flag));
+            memcpy(field, &flag, sizeof flag);
+            return;
+        case CONFIG_DOUBLE:
+            check(double_of(value, &real));
+            memcpy(field, &real, sizeof real);
+            return;
+        case CONFIG_INT:
+        case CONFIG_LONG: take_number(row, value, field); return;
+        default: take_text(row, value, field); return;
+    }
 }
 
 static void take_value(const struct topic_config_row *row, const char *value,
@@ -212,6 +237,10 @@ void topic_config_defaults(const struct options *options, struct topic_config *o
     for (size_t at = 0; at < topic_config_row_count; at++) {
         const struct topic_config_row *row = &topic_config_rows[at];
         if (!row->take && !row->has_field) continue;
+        if (!row->server_name) {
+            take_value(row, row->value, out);
+            continue;
+        }
         struct text text = {0};
         default_print(row, options, &text);
         take_value(row, (const char *)text_bytes(&text).at, out);
@@ -237,6 +266,8 @@ bool topic_config_validate_set(const struct catalog_configs *configs,
                                const struct topic_config *defaults, struct error *error) {
     struct topic_config config;
     topic_config_resolve(configs, defaults, &config);
+    for (enum contract_part part = 0; part < CONTRACT_PARTS; part++)
+        if (!contract_config_validate(part, &config.contracts[part], error)) return false;
     if (config.compaction_lag_ms_min <= config.compaction_lag_ms_max) return true;
     return error_set(error, EINVAL,
                      "conflict topic config setting min.compaction.lag.ms (%lld) > "

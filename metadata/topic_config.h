@@ -8,6 +8,7 @@
 
 #include "config/described.h"
 #include "config/options.h"
+#include "metadata/contract_config.h"
 
 /* In metadata/catalog.h, which includes this file. */
 struct catalog_configs;
@@ -28,6 +29,7 @@ struct topic_config {
     int64_t timestamp_before_ms_max, timestamp_after_ms_max;
     enum option_compression compression;
     int32_t gzip_level, lz4_level, zstd_level;
+    struct contract_config contracts[CONTRACT_PARTS];
 };
 
 struct topic_config_row {
@@ -39,7 +41,8 @@ struct topic_config_row {
     const char *server_name;    /* the broker config with the default, or NULL */
     bool no_effect;             /* accepted, kept and shown, nothing more */
     bool (*is_valid)(const char *value, const char **why); /* beyond type and bounds, or NULL */
-    /* Where the value goes in struct topic_config: a field of the type's size, or a function. */
+    /* Where the value goes in struct topic_config: a field, or a function. A field is of the
+     * type's size; the place among its choices is a uint8_t, another text a pointer to it. */
     bool has_field;
     size_t offset;
     void (*take)(const char *value, struct topic_config *out);
@@ -57,12 +60,18 @@ const struct topic_config_row *topic_config_find(struct bytes name);
 bool topic_config_validate(const char *name, const char *value, struct error *error);
 /* What holds for a topic that has set nothing. Dear: it is kept (struct catalog). */
 void topic_config_defaults(const struct options *options, struct topic_config *out);
-/* What holds for a topic that has set `configs` (each valid). */
+/* What holds for a topic that has set `configs` (each valid), whose texts it may point to. */
 void topic_config_resolve(const struct catalog_configs *configs,
                           const struct topic_config *defaults, struct topic_config *out);
 /* Judges what must fit together in a topic's whole set (each valid by itself). */
 bool topic_config_validate_set(const struct catalog_configs *configs,
                                const struct topic_config *defaults, struct error *error);
+
+/* Whether a topic has a contract for its keys or its values. */
+static inline bool topic_config_has_contract(const struct topic_config *config) {
+    return contract_config_level(&config->contracts[CONTRACT_OF_KEY]) != CONTRACT_OFF ||
+           contract_config_level(&config->contracts[CONTRACT_OF_VALUE]) != CONTRACT_OFF;
+}
 
 /* What holds where the topic has set nothing, as text in the arena. */
 char *topic_config_default(const struct topic_config_row *row, const struct options *options,

@@ -14,6 +14,9 @@
 
 #define LONG_MAX_TEXT "9223372036854775807"
 
+/* They use TO(). */
+#include "metadata/contract_config_rows.h"
+
 static const char *const cleanup_choices[] = {"compact", "delete", NULL};
 static const char *const timestamp_choices[] = {"CreateTime", "LogAppendTime", NULL};
 /* In the order of enum option_compression. */
@@ -91,6 +94,8 @@ const struct topic_config_row topic_config_rows[] = {
             "chose." NO_RECOMPRESSION},
     {"compression.zstd.level", CONFIG_INT, "3", BETWEEN(-131072, 22), TO(zstd_level),
      .no_effect = true, .doc = "Level for compression.type=zstd." NO_RECOMPRESSION},
+    CONFLUENT_ROWS("key", CONTRACT_OF_KEY),
+    CONFLUENT_ROWS("value", CONTRACT_OF_VALUE),
     {"delete.retention.ms", CONFIG_LONG, "86400000", AT_LEAST(0), TO(delete_retention_ms),
      .server_name = "log.cleaner.delete.retention.ms",
      .doc = "How long a compacted topic keeps the marker of a deleted key, from the compaction on "
@@ -143,6 +148,8 @@ const struct topic_config_row topic_config_rows[] = {
     {"message.timestamp.type", CONFIG_STRING, "CreateTime", .choices = timestamp_choices,
      .take = take_timestamp, .server_name = "log.message.timestamp.type",
      .doc = "Whether a record keeps its producer's timestamp or gets the time of its append."},
+    MILLRACE_ROWS("key", CONTRACT_OF_KEY),
+    MILLRACE_ROWS("value", CONTRACT_OF_VALUE),
     {"min.cleanable.dirty.ratio", CONFIG_DOUBLE, "0.5", BETWEEN(0, 1), TO(dirty_ratio_min),
      .server_name = "log.cleaner.min.cleanable.ratio",
      .doc = "Share of a log that must be new since its last compaction before it is compacted "
@@ -157,6 +164,8 @@ const struct topic_config_row topic_config_rows[] = {
     {"preallocate", CONFIG_BOOLEAN, "false", .no_effect = true,
      .doc = "Whether a segment's file is allocated when it is made." NO_EFFECT
             "segments are always allocated ahead."},
+    REDPANDA_ROWS("key", CONTRACT_OF_KEY),
+    REDPANDA_ROWS("value", CONTRACT_OF_VALUE),
     {"remote.copy.lag.bytes", CONFIG_LONG, "0", AT_LEAST(-1), .no_effect = true,
      .doc =
          "Bytes before a segment is copied to tiered storage." NO_EFFECT "all records are local."},
