@@ -5,10 +5,10 @@
 
 #include <stdbool.h>
 
-enum say_level { SAY_DEBUG, SAY_INFO, SAY_WARNING, SAY_ERROR };
+enum say_level { SAY_DEBUG, SAY_INFO, SAY_WARNING, SAY_ERROR, SAY_NOTHING };
 enum say_format { SAY_PLAIN, SAY_JSON };
 
-/* Set once at start (and by SIGHUP for the level). */
+/* Set once at start (and by SIGHUP for the level). SAY_NOTHING is above any line. */
 void say_configure(enum say_level lowest, enum say_format format);
 void say_line(enum say_level level, const char *format, ...) __attribute__((format(printf, 2, 3)));
 

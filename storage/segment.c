@@ -173,8 +173,7 @@ uint8_t *segment_footer(const struct segment *segment, uint64_t *position, size_
     return footer;
 }
 
-/* The footer's index, when there is a footer that belongs to exactly this extent. */
-static bool footer_load(struct file *file, const struct segment *segment, struct index *index) {
+bool segment_load_footer(struct file *file, const struct segment *segment, struct index *index) {
     int64_t size = file_size(file);
     uint64_t position = round_up(segment->end, DISK_BLOCK);
     if (size < (int64_t)(position + TRAILER_BYTES)) return false;
@@ -201,7 +200,7 @@ static bool footer_load(struct file *file, const struct segment *segment, struct
 
 bool segment_load_index(struct file *file, const struct segment *segment, uint64_t upto,
                         struct index *index) {
-    bool loaded = footer_load(file, segment, index);
+    bool loaded = segment_load_footer(file, segment, index);
     if (!loaded) *index = (struct index){0};
     index->interval = segment->index_interval;
     if (!loaded) segment_walk(file, segment, upto, index);

@@ -101,6 +101,8 @@ void segment_handles_trim(struct segment_handles *handles);
 /* The footer for a segment whose batches end at `end`: heap memory aligned for direct writes, its
  * place and size. */
 uint8_t *segment_footer(const struct segment *segment, uint64_t *position, size_t *size);
+/* Blocking: the footer's index, where there is a footer that belongs to exactly this extent. */
+bool segment_load_footer(struct file *file, const struct segment *segment, struct index *index);
 /* Blocking: the index from the footer, or by a walk (storage/segment_walk.h) when there is none or
  * it is in doubt: of the batches that begin below `upto`. True when it is the footer's. */
 bool segment_load_index(struct file *file, const struct segment *segment, uint64_t upto,

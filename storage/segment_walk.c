@@ -1,26 +1,11 @@
 #include "storage/segment_walk.h"
 
 #include "base/memory.h"
-#include "protocol/batch.h"
 
 enum { WALK_WINDOW = 64 << 10, WALK_BATCH_MAX = 128 << 20 };
 
-struct walk {
-    struct file *file;
-    const struct segment *segment;
-    uint64_t at; /* the window holds [at, at + len) */
-    size_t len;
-    uint8_t *window;
-    uint64_t upto; /* batches that begin below it count */
-    struct batch_header last;
-    uint64_t last_at;
-    bool has_last;
-    int64_t next_offset; /* behind `last` */
-    int64_t timestamp_before;
-};
-
 /* Reads from `position` on: a whole window, or where that fails no more than a header needs. */
-static bool walk_fill(struct walk *walk, uint64_t position) {
+static bool walk_fill(struct segment_walker *walk, uint64_t position) {
     uint64_t left = walk->upto - position;
     uint64_t few = round_up(position + BATCH_HEADER_SIZE, DISK_BLOCK) - position;
     walk->at = position;
@@ -34,7 +19,7 @@ static bool walk_fill(struct walk *walk, uint64_t position) {
 enum walk_found { WALK_BATCH, WALK_NO_BATCH, WALK_UNREADABLE };
 
 /* Whether a batch begins at `position` that may be the log's next one. */
-static enum walk_found walk_look(struct walk *walk, uint64_t position,
+static enum walk_found walk_look(struct segment_walker *walk, uint64_t position,
                                  struct batch_header *header) {
     bool inside = position >= walk->at && position + BATCH_HEADER_SIZE <= walk->at + walk->len;
     if (!inside && !walk_fill(walk, position)) return WALK_UNREADABLE;
@@ -48,7 +33,7 @@ static enum walk_found walk_look(struct walk *walk, uint64_t position,
     return goes_on ? WALK_BATCH : WALK_NO_BATCH;
 }
 
-static bool walk_crc_holds(struct walk *walk, uint64_t position, size_t size) {
+static bool walk_crc_holds(struct segment_walker *walk, uint64_t position, size_t size) {
     if (size > WALK_BATCH_MAX || position + size > walk->upto) return false;
     uint8_t *batch = memory_new(size);
     bool holds = file_read_at(walk->file, batch, size, position) == (int64_t)size &&
@@ -58,7 +43,7 @@ static bool walk_crc_holds(struct walk *walk, uint64_t position, size_t size) {
 }
 
 /* Whether the log goes on behind this batch: a record may hold what looks like one. */
-static bool walk_is_followed(struct walk *walk, uint64_t position,
+static bool walk_is_followed(struct segment_walker *walk, uint64_t position,
                              const struct batch_header *header) {
     uint64_t next = position + batch_size(header);
     int64_t next_offset = walk->next_offset;
@@ -71,7 +56,7 @@ static bool walk_is_followed(struct walk *walk, uint64_t position,
 }
 
 /* The next batch from `position` on; `upto` when there is none. */
-static uint64_t walk_past_damage(struct walk *walk, uint64_t position) {
+static uint64_t walk_past_damage(struct segment_walker *walk, uint64_t position) {
     for (uint64_t at = position; at + BATCH_HEADER_SIZE <= walk->upto; at++) {
         struct batch_header header;
         enum walk_found found = walk_look(walk, at, &header);
@@ -83,46 +68,57 @@ static uint64_t walk_past_damage(struct walk *walk, uint64_t position) {
     return walk->upto;
 }
 
-/* The next batch behind `last`, where the log goes on as that one says. Where it does not, `last`
- * itself may be what is damaged: its length is in no CRC. */
-static uint64_t walk_next(struct walk *walk, bool *behind_damage) {
+/* The next batch behind the one at hand, where the log goes on as that one says. Where it does not,
+ * that one itself may be what is damaged: its length is in no CRC. */
+static uint64_t walk_find(struct segment_walker *walk) {
     struct batch_header header;
-    uint64_t next = walk->has_last ? walk->last_at + batch_size(&walk->last) : SEGMENT_START;
-    *behind_damage = false;
+    uint64_t next = walk->has_batch ? walk->position + batch_size(&walk->header) : SEGMENT_START;
+    walk->damaged_from = UINT64_MAX;
     if (next + BATCH_HEADER_SIZE > walk->upto) return walk->upto;
     bool found = walk_look(walk, next, &header) == WALK_BATCH;
-    if (found && (!walk->has_last || header.base_offset == walk->next_offset)) return next;
-    bool trusted = !walk->has_last || walk_crc_holds(walk, walk->last_at, batch_size(&walk->last));
+    if (found && (!walk->has_batch || header.base_offset == walk->next_offset)) return next;
+    bool trusted =
+        !walk->has_batch || walk_crc_holds(walk, walk->position, batch_size(&walk->header));
     if (found && trusted) return next; /* compaction has left a gap */
-    *behind_damage = true;
-    if (!trusted) walk->next_offset = walk->last.base_offset + 1;
-    return walk_past_damage(walk, trusted ? next + 1 : walk->last_at + 1);
+    if (!trusted) walk->next_offset = walk->header.base_offset + 1;
+    walk->damaged_from = trusted ? next : walk->position;
+    return walk_past_damage(walk, trusted ? next + 1 : walk->position + 1);
 }
 
-static void walk_add(struct walk *walk, struct index *index, bool must) {
-    uint32_t interval = index->interval;
-    if (must) index->interval = 1;
-    index_add(index, walk->last.base_offset, walk->last_at, walk->timestamp_before);
-    index->interval = interval;
-    if (walk->last.max_timestamp > walk->timestamp_before)
-        walk->timestamp_before = walk->last.max_timestamp;
+void segment_walker_init(struct segment_walker *walk, struct file *file,
+                         const struct segment *segment, uint64_t upto) {
+    *walk = (struct segment_walker){.damaged_from = UINT64_MAX,
+                                    .file = file,
+                                    .segment = segment,
+                                    .upto = upto < segment->end ? upto : segment->end,
+                                    .window = memory_new(WALK_WINDOW),
+                                    .next_offset = segment->base_offset};
 }
+
+bool segment_walker_next(struct segment_walker *walk) {
+    uint64_t at = walk_find(walk);
+    if (at >= walk->upto) return false;
+    if (walk_look(walk, at, &walk->header) != WALK_BATCH) return false; /* it was there */
+    walk->position = at;
+    walk->has_batch = true;
+    walk->next_offset = batch_last_offset(&walk->header) + 1;
+    return true;
+}
+
+void segment_walker_deinit(struct segment_walker *walk) { free(walk->window); }
 
 void segment_walk(struct file *file, const struct segment *segment, uint64_t upto,
                   struct index *index) {
-    struct walk walk = {.file = file,
-                        .segment = segment,
-                        .upto = upto < segment->end ? upto : segment->end,
-                        .window = memory_new(WALK_WINDOW),
-                        .next_offset = segment->base_offset,
-                        .timestamp_before = -1};
-    bool behind_damage;
-    for (uint64_t at; (at = walk_next(&walk, &behind_damage)) < walk.upto;) {
-        if (walk_look(&walk, at, &walk.last) != WALK_BATCH) break; /* it was there */
-        walk.last_at = at;
-        walk.has_last = true;
-        walk_add(&walk, index, behind_damage);
-        walk.next_offset = batch_last_offset(&walk.last) + 1;
+    struct segment_walker walk;
+    int64_t timestamp_before = -1;
+    uint32_t interval = index->interval;
+    segment_walker_init(&walk, file, segment, upto);
+    while (segment_walker_next(&walk)) {
+        if (walk.damaged_from != UINT64_MAX) index->interval = 1;
+        index_add(index, walk.header.base_offset, walk.position, timestamp_before);
+        index->interval = interval;
+        if (walk.header.max_timestamp > timestamp_before)
+            timestamp_before = walk.header.max_timestamp;
     }
-    free(walk.window);
+    segment_walker_deinit(&walk);
 }

@@ -1,0 +1,46 @@
+/* A data directory with a catalog of one topic "orders" of eight partitions (ids 1 … 8), made by
+ * storage's fixture, for the unit tests of offline/. */
+#pragma once
+
+#include "offline/findings.h"
+#include "offline/image.h"
+#include "storage/store_fixture.h"
+
+enum { ORDERS_PARTITIONS = 8 };
+
+struct offline_fixture {
+    struct fixture store;
+    struct image image;
+    struct findings findings;
+};
+
+/* A broker has run here and has been stopped. */
+void offline_init(struct offline_fixture *fixture);
+void offline_deinit(struct offline_fixture *fixture);
+/* The broker runs until offline_stop() or offline_kill(). */
+void offline_start(struct offline_fixture *fixture);
+void offline_stop(struct offline_fixture *fixture);
+void offline_kill(struct offline_fixture *fixture);
+/* A batch of two records of 500 bytes. */
+void offline_append(struct offline_fixture *fixture, uint32_t id);
+/* So many records as make a segment file of some size, all written out; and a snapshot of it. */
+void offline_fill(struct offline_fixture *fixture, uint32_t id, unsigned batches);
+void offline_checkpoint(struct offline_fixture *fixture);
+/* Records that can be read, from the log start on; a damaged range ends the test. */
+int64_t offline_records(struct offline_fixture *fixture, uint32_t id);
+
+/* A file in the directory. */
+void offline_flip(const struct offline_fixture *fixture, const char *path, int64_t position);
+void offline_unlink(const struct offline_fixture *fixture, const char *path);
+/* Flips a bit in the nth block (0 …) that has an entry of this partition. */
+void offline_flip_block(const struct offline_fixture *fixture, uint32_t id, unsigned nth);
+/* A block that was in flight while the one before it was lost, as a power cut leaves it. */
+void offline_add_torn_tail(const struct offline_fixture *fixture);
+/* One number for all names, bytes and times of change of the directory. */
+uint64_t offline_fingerprint(const struct offline_fixture *fixture);
+
+/* Opens the image, verifies, closes; and that nothing changed meanwhile. */
+void offline_verify(struct offline_fixture *fixture);
+/* The finding whose file is this and whose words contain that. */
+const struct finding *offline_found(const struct offline_fixture *fixture, enum finding_kind kind,
+                                    const char *file, const char *words);

@@ -1,0 +1,226 @@
+#include "offline/offline_fixture.h"
+
+#include <criterion/criterion.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <ftw.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/crc32c.h"
+#include "base/memory.h"
+#include "base/say.h"
+#include "metadata/catalog_record.h"
+#include "offline/verify.h"
+#include "storage/checkpoint.h"
+#include "storage/settle.h"
+
+enum { JOURNAL_BYTES = 1 << 20 };
+
+/* --- a broker's life --- */
+
+static void catalog_append(struct offline_fixture *fixture) {
+    struct change_records records;
+    struct byte_buffer batch = {0};
+    struct uuid topic;
+    uuid_make(&topic);
+    change_records_init(&records, 1000);
+    change_records_topic(&records, &topic, "orders", false);
+    for (uint32_t id = 1; id <= ORDERS_PARTITIONS; id++)
+        change_records_partition(&records, &topic, (int32_t)id - 1, id, (uint16_t)(id % 64), 0);
+    change_records_partition_ids(&records, ORDERS_PARTITIONS + 1);
+    change_records_finish(&records, &batch);
+    cr_assert_eq(fixture_append(&fixture->store, 0, byte_buffer_bytes(&batch)), 0);
+    byte_buffer_deinit(&batch);
+    change_records_deinit(&records);
+}
+
+void offline_start(struct offline_fixture *fixture) {
+    say_configure(SAY_NOTHING, SAY_PLAIN);
+    fixture_start(&fixture->store);
+    struct partition_definition catalog = {.id = CATALOG_PARTITION_ID, .shard = CATALOG_SHARD};
+    if (!store_find_partition(fixture->store.store, CATALOG_PARTITION_ID))
+        store_create_partition(fixture->store.store, &catalog);
+}
+
+void offline_stop(struct offline_fixture *fixture) { fixture_stop(&fixture->store); }
+void offline_kill(struct offline_fixture *fixture) { fixture_kill(&fixture->store); }
+
+void offline_init(struct offline_fixture *fixture) {
+    *fixture = (struct offline_fixture){0};
+    fixture_init(&fixture->store, IO_EPOLL);
+    offline_start(fixture);
+    catalog_append(fixture);
+    for (uint32_t id = 1; id <= ORDERS_PARTITIONS; id++) offline_append(fixture, id);
+    offline_stop(fixture);
+}
+
+void offline_deinit(struct offline_fixture *fixture) {
+    findings_deinit(&fixture->findings);
+    fixture_deinit(&fixture->store);
+}
+
+void offline_append(struct offline_fixture *fixture, uint32_t id) {
+    struct bytes batch = fixture_batch(2, 500, 1000, -1, 0);
+    int64_t offset = fixture_append(&fixture->store, id, batch);
+    cr_assert(offset >= 0, "%u: %lld", id, (long long)offset);
+    free((void *)batch.at);
+}
+
+void offline_fill(struct offline_fixture *fixture, uint32_t id, unsigned batches) {
+    while (batches-- > 0) offline_append(fixture, id);
+    settle_force(fixture_partition(&fixture->store, id));
+    while (fixture->store.store->flows) ring_round(fixture->store.ring, true);
+    offline_checkpoint(fixture);
+}
+
+void offline_checkpoint(struct offline_fixture *fixture) {
+    struct store *store = fixture->store.store;
+    uint64_t before = store->checkpoints;
+    checkpoint_start(store);
+    while (store->checkpoints == before) ring_round(fixture->store.ring, true);
+}
+
+int64_t offline_records(struct offline_fixture *fixture, uint32_t id) {
+    uint64_t bytes = 0;
+    return fixture_read_all(&fixture->store, id, 0, &bytes);
+}
+
+/* --- files --- */
+
+static void path_of(const struct offline_fixture *fixture, const char *path, char whole[200]) {
+    snprintf(whole, 200, "%s/%s", fixture->store.path, path);
+}
+
+void offline_flip(const struct offline_fixture *fixture, const char *path, int64_t position) {
+    char whole[200];
+    uint8_t byte;
+    path_of(fixture, path, whole);
+    int fd = open(whole, O_RDWR);
+    cr_assert(fd >= 0, "%s: %s", whole, strerror(errno));
+    if (position < 0) position += lseek(fd, 0, SEEK_END);
+    cr_assert_eq(pread(fd, &byte, 1, position), 1);
+    byte ^= 0x20;
+    cr_assert_eq(pwrite(fd, &byte, 1, position), 1);
+    close(fd);
+}
+
+void offline_unlink(const struct offline_fixture *fixture, const char *path) {
+    char whole[200];
+    path_of(fixture, path, whole);
+    cr_assert_eq(unlink(whole), 0, "%s: %s", whole, strerror(errno));
+}
+
+static bool block_names(struct bytes bytes, const struct journal_block *header, uint32_t id) {
+    struct block_cursor cursor;
+    block_cursor_init(&cursor, bytes, header);
+    while (block_next(&cursor) == 1)
+        if (cursor.entry.partition == id) return true;
+    return false;
+}
+
+/* Where the journal's blocks end, and the last of them. */
+static int64_t journal_end(int fd, struct journal_block *last) {
+    uint8_t *all = memory_zero(1, JOURNAL_BYTES);
+    struct journal_block header;
+    int64_t end = 0;
+    cr_assert_eq(pread(fd, all, JOURNAL_BYTES, 0), JOURNAL_BYTES);
+    while (block_read(bytes_make(all + end, (size_t)(JOURNAL_BYTES - end)), &header)) {
+        *last = header;
+        end += (int64_t)round_up(header.length, JOURNAL_ALIGNMENT);
+    }
+    free(all);
+    return end;
+}
+
+void offline_add_torn_tail(const struct offline_fixture *fixture) {
+    char whole[200];
+    path_of(fixture, "journal/0-00000000", whole);
+    int fd = open(whole, O_RDWR);
+    struct journal_block last = {0};
+    int64_t end = journal_end(fd, &last);
+    uint8_t *block = memory_aligned(JOURNAL_ALIGNMENT, JOURNAL_ALIGNMENT);
+    struct block_writer writer;
+    last.acknowledged_through = last.sequence;
+    last.sequence += 2;
+    block_begin(&writer, block, JOURNAL_ALIGNMENT);
+    block_finish(&writer, &last);
+    cr_assert_eq(pwrite(fd, block, JOURNAL_ALIGNMENT, end + JOURNAL_ALIGNMENT), JOURNAL_ALIGNMENT);
+    free(block);
+    close(fd);
+}
+
+void offline_flip_block(const struct offline_fixture *fixture, uint32_t id, unsigned nth) {
+    char whole[200];
+    path_of(fixture, "journal/0-00000000", whole);
+    uint8_t *all = memory_zero(1, JOURNAL_BYTES);
+    int fd = open(whole, O_RDONLY);
+    cr_assert_eq(pread(fd, all, JOURNAL_BYTES, 0), JOURNAL_BYTES);
+    close(fd);
+    int64_t at = 0;
+    for (;; at += JOURNAL_ALIGNMENT) {
+        struct journal_block header;
+        cr_assert(at < JOURNAL_BYTES, "no such block");
+        struct bytes bytes = bytes_make(all + at, (size_t)(JOURNAL_BYTES - at));
+        if (block_read(bytes, &header) && block_names(bytes, &header, id) && nth-- == 0) break;
+    }
+    free(all);
+    offline_flip(fixture, "journal/0-00000000", at + 200);
+}
+
+static uint64_t fingerprint;
+
+static int fingerprint_entry(const char *path, const struct stat *status, int type,
+                             struct FTW *ftw) {
+    (void)ftw;
+    uint64_t numbers[] = {fingerprint,
+                          (uint64_t)status->st_size,
+                          (uint64_t)status->st_mtim.tv_sec,
+                          (uint64_t)status->st_mtim.tv_nsec,
+                          crc32c(path, strlen(path)),
+                          0};
+    if (type == FTW_F) {
+        uint8_t *all = memory_new((size_t)status->st_size + 1);
+        int fd = open(path, O_RDONLY);
+        ssize_t got = pread(fd, all, (size_t)status->st_size, 0);
+        close(fd);
+        numbers[5] = crc32c(all, (size_t)got);
+        free(all);
+    }
+    /* The order of names is the file system's: a sum. */
+    numbers[0] = 0;
+    fingerprint += hash_bytes(bytes_make(numbers, sizeof numbers));
+    return 0;
+}
+
+uint64_t offline_fingerprint(const struct offline_fixture *fixture) {
+    fingerprint = 0;
+    cr_assert_eq(nftw(fixture->store.path, fingerprint_entry, 8, FTW_PHYS), 0);
+    return fingerprint;
+}
+
+/* --- looking --- */
+
+void offline_verify(struct offline_fixture *fixture) {
+    struct error error = {0};
+    uint64_t before = offline_fingerprint(fixture);
+    findings_deinit(&fixture->findings);
+    cr_assert(image_open(&fixture->image, fixture->store.path, &error), "%s", error.text);
+    verify_image(&fixture->image, &fixture->findings);
+    image_close(&fixture->image);
+    cr_assert_eq(offline_fingerprint(fixture), before, "something has changed");
+}
+
+const struct finding *offline_found(const struct offline_fixture *fixture, enum finding_kind kind,
+                                    const char *file, const char *words) {
+    for (size_t at = 0; at < fixture->findings.count; at++) {
+        const struct finding *finding = &fixture->findings.items[at];
+        if (finding->kind == kind && strcmp(finding->file, file) == 0 &&
+            strstr(finding->what, words))
+            return finding;
+    }
+    findings_print(&fixture->findings, false, stderr);
+    cr_assert_fail("no such finding: %s %s", file, words);
+    return NULL;
+}

@@ -1,0 +1,195 @@
+#include "offline/verify.h"
+
+#include <criterion/criterion.h>
+#include <stdio.h>
+
+#include "offline/offline_fixture.h"
+
+static void expect_clean(struct offline_fixture *fixture) {
+    offline_verify(fixture);
+    if (fixture->findings.damage_count) findings_print(&fixture->findings, false, stderr);
+    cr_assert_eq(fixture->findings.damage_count, 0);
+}
+
+Test(verify, what_was_stopped_is_clean) {
+    struct offline_fixture fixture;
+    offline_init(&fixture);
+    expect_clean(&fixture);
+    cr_assert_eq(fixture.findings.count, 0);
+    offline_deinit(&fixture);
+}
+
+Test(verify, what_was_killed_is_clean) {
+    struct offline_fixture fixture;
+    offline_init(&fixture);
+    offline_start(&fixture);
+    offline_fill(&fixture, 3, 300);
+    for (int times = 0; times < 50; times++) offline_append(&fixture, 3);
+    offline_kill(&fixture);
+    expect_clean(&fixture);
+    offline_deinit(&fixture);
+}
+
+/* Small segments: sealed ones have their index behind them. */
+static void init_with_segments(struct offline_fixture *fixture) {
+    offline_init(fixture);
+    fixture->store.rules.segment_bytes = 100000;
+    offline_start(fixture);
+    offline_fill(fixture, 3, 300);
+    offline_stop(fixture);
+}
+
+Test(verify, sealed_segments_are_clean) {
+    struct offline_fixture fixture;
+    init_with_segments(&fixture);
+    expect_clean(&fixture);
+    offline_deinit(&fixture);
+}
+
+Test(verify, a_running_broker_is_left_alone) {
+    struct offline_fixture fixture;
+    struct error error = {0};
+    offline_init(&fixture);
+    offline_start(&fixture);
+    cr_assert_not(image_open(&fixture.image, fixture.store.path, &error));
+    cr_assert(strstr(error.text, "in use by a broker"), "%s", error.text);
+    offline_stop(&fixture);
+    offline_deinit(&fixture);
+}
+
+Test(verify, another_directory_is_refused) {
+    struct image image;
+    struct error error = {0};
+    cr_assert_not(image_open(&image, "/usr", &error));
+    cr_assert(strstr(error.text, "no data directory"), "%s", error.text);
+}
+
+Test(verify, a_torn_tail_is_a_note) {
+    struct offline_fixture fixture;
+    offline_init(&fixture);
+    offline_add_torn_tail(&fixture);
+    offline_verify(&fixture);
+    cr_assert_eq(fixture.findings.damage_count, 0);
+    offline_found(&fixture, FINDING_NOTE, "journal/0-00000000", "never acknowledged");
+    offline_deinit(&fixture);
+}
+
+Test(verify, a_bit_in_a_settled_batch) {
+    struct offline_fixture fixture;
+    init_with_segments(&fixture);
+    offline_flip(&fixture, "segments/3-1", 4096 + 500);
+    offline_verify(&fixture);
+    cr_assert_eq(fixture.findings.damage_count, 1);
+    const struct finding *finding =
+        offline_found(&fixture, FINDING_DAMAGE, "segments/3-1", "does not match its checksum");
+    cr_assert_eq(finding->position, 4096);
+    cr_assert(strstr(finding->what, "orders-2"), "%s", finding->what);
+    offline_deinit(&fixture);
+}
+
+/* Its length is in no checksum. */
+Test(verify, a_bit_in_a_batch_header) {
+    struct offline_fixture fixture;
+    init_with_segments(&fixture);
+    offline_flip(&fixture, "segments/3-1", 4096 + 10);
+    offline_verify(&fixture);
+    cr_assert_gt(fixture.findings.damage_count, 0);
+    offline_found(&fixture, FINDING_DAMAGE, "segments/3-1", "");
+    offline_deinit(&fixture);
+}
+
+Test(verify, a_segment_that_is_gone) {
+    struct offline_fixture fixture;
+    init_with_segments(&fixture);
+    offline_unlink(&fixture, "segments/3-1");
+    offline_verify(&fixture);
+    cr_assert_eq(fixture.findings.damage_count, 1);
+    offline_found(&fixture, FINDING_DAMAGE, "segments/3-1", "the file is gone");
+    offline_deinit(&fixture);
+}
+
+Test(verify, a_segment_header) {
+    struct offline_fixture fixture;
+    init_with_segments(&fixture);
+    offline_flip(&fixture, "segments/3-1", 36);
+    offline_verify(&fixture);
+    offline_found(&fixture, FINDING_DAMAGE, "segments/3-1", "its header is damaged");
+    offline_deinit(&fixture);
+}
+
+Test(verify, an_index) {
+    struct offline_fixture fixture;
+    init_with_segments(&fixture);
+    offline_flip(&fixture, "segments/3-0", -4096 + 20);
+    offline_verify(&fixture);
+    cr_assert_eq(fixture.findings.damage_count, 1);
+    offline_found(&fixture, FINDING_DAMAGE, "segments/3-0", "its index");
+    offline_deinit(&fixture);
+}
+
+Test(verify, a_trailer) {
+    struct offline_fixture fixture;
+    init_with_segments(&fixture);
+    offline_flip(&fixture, "segments/3-0", -40);
+    offline_verify(&fixture);
+    offline_found(&fixture, FINDING_DAMAGE, "segments/3-0", "its index or trailer");
+    offline_deinit(&fixture);
+}
+
+Test(verify, a_snapshot) {
+    struct offline_fixture fixture;
+    init_with_segments(&fixture);
+    offline_flip(&fixture, "snapshots/3", 60);
+    offline_verify(&fixture);
+    offline_found(&fixture, FINDING_DAMAGE, "snapshots/3", "checksum");
+    offline_found(&fixture, FINDING_DAMAGE, "", "orders-2 is offline");
+    offline_deinit(&fixture);
+}
+
+Test(verify, an_acknowledged_block) {
+    struct offline_fixture fixture;
+    offline_init(&fixture);
+    offline_start(&fixture);
+    for (uint32_t id = 1; id <= ORDERS_PARTITIONS; id++) offline_append(&fixture, id);
+    offline_stop(&fixture);
+    offline_flip_block(&fixture, 4, 1);
+    offline_verify(&fixture);
+    const struct finding *finding =
+        offline_found(&fixture, FINDING_DAMAGE, "journal/0-00000000", "were acknowledged");
+    cr_assert_gt(finding->position, 0);
+    offline_found(&fixture, FINDING_DAMAGE, "", "orders-3 is offline");
+    offline_deinit(&fixture);
+}
+
+Test(verify, the_catalog) {
+    struct offline_fixture fixture;
+    offline_init(&fixture);
+    offline_flip_block(&fixture, 0, 0);
+    offline_verify(&fixture);
+    offline_found(&fixture, FINDING_DAMAGE, "", "no broker can start: the catalog");
+    offline_deinit(&fixture);
+}
+
+Test(verify, one_slot_of_the_superblock_is_a_note) {
+    struct offline_fixture fixture;
+    offline_init(&fixture);
+    offline_start(&fixture);
+    offline_stop(&fixture);
+    offline_flip(&fixture, "superblock", 100);
+    offline_verify(&fixture);
+    cr_assert_eq(fixture.findings.damage_count, 0);
+    offline_found(&fixture, FINDING_NOTE, "superblock", "one of its two slots");
+    offline_deinit(&fixture);
+}
+
+Test(verify, names_that_are_not_ours) {
+    struct offline_fixture fixture;
+    char path[200];
+    offline_init(&fixture);
+    snprintf(path, sizeof path, "%s/segments/notes.txt", fixture.store.path);
+    fclose(fopen(path, "w"));
+    offline_verify(&fixture);
+    cr_assert_eq(fixture.findings.damage_count, 0);
+    offline_found(&fixture, FINDING_NOTE, "segments/notes.txt", "no file of ours");
+    offline_deinit(&fixture);
+}
