@@ -9,9 +9,10 @@
 #include "protocol/api.h"
 
 static const struct command *const commands[] = {
-    &command_topic_create, &command_topic_list,  &command_topic_describe, &command_topic_alter,
-    &command_topic_delete, &command_produce,     &command_consume,        &command_wait,
-    &command_schema_check, &command_schema_diff, &command_contract_test,
+    &command_topic_create, &command_topic_list,     &command_topic_describe, &command_topic_alter,
+    &command_topic_delete, &command_produce,        &command_consume,        &command_wait,
+    &command_group_list,   &command_group_describe, &command_group_lag,      &command_group_reset,
+    &command_group_delete, &command_schema_check,   &command_schema_diff,    &command_contract_test,
 };
 
 /* Words that are commands without a row here. */

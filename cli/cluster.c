@@ -7,8 +7,9 @@
 
 #include "base/clock.h"
 #include "base/memory.h"
+#include "protocol/find_coordinator.h"
 
-enum { METADATA_VERSION = 12, RETRY_MS = 100 };
+enum { METADATA_VERSION = 12, FIND_COORDINATOR_VERSION = 3, KEY_GROUP = 0, RETRY_MS = 100 };
 
 struct broker {
     int32_t node_id;
@@ -103,18 +104,29 @@ bool cluster_call(struct cluster *cluster, int32_t node_id, enum api_key key, in
     return client_call(client, key, version_max, request, arena, response, error);
 }
 
-static void remember_broker(struct cluster *cluster,
-                            const struct metadata_response_metadata_response_broker *seen) {
-    struct broker *broker = broker_find(cluster, seen->node_id);
+static void remember_broker(struct cluster *cluster, int32_t node_id, struct bytes host, int port) {
+    struct broker *broker = broker_find(cluster, node_id);
     if (!broker) {
         cluster->brokers =
             memory_resize(cluster->brokers, (cluster->broker_count + 1) * sizeof *cluster->brokers);
         broker = &cluster->brokers[cluster->broker_count++];
-        *broker = (struct broker){.node_id = seen->node_id};
+        *broker = (struct broker){.node_id = node_id};
     }
     if (broker->client) return; /* a connection that works is kept */
-    snprintf(broker->host, sizeof broker->host, "%.*s", BYTES_FORMAT(seen->host));
-    broker->port = seen->port;
+    snprintf(broker->host, sizeof broker->host, "%.*s", BYTES_FORMAT(host));
+    broker->port = port;
+}
+
+/* ---- waiting ---- */
+
+uint64_t cluster_deadline_ns(const struct cluster *cluster) {
+    return clock_monotonic_ns() + (uint64_t)cluster->settings->timeout_ms * NS_PER_MS;
+}
+
+bool cluster_pause(uint64_t deadline_ns) {
+    if (clock_monotonic_ns() > deadline_ns) return false;
+    nanosleep(&(struct timespec){0, RETRY_MS * (long)NS_PER_MS}, NULL);
+    return true;
 }
 
 /* ---- metadata ---- */
@@ -133,7 +145,20 @@ bool cluster_metadata(struct cluster *cluster, const struct bytes *names, int32_
                       response, error))
         return false;
     for (int32_t at = 0; at < response->brokers_count; at++)
-        remember_broker(cluster, &response->brokers[at]);
+        remember_broker(cluster, response->brokers[at].node_id, response->brokers[at].host,
+                        response->brokers[at].port);
+    return true;
+}
+
+bool cluster_brokers(struct cluster *cluster, struct arena *arena, const int32_t **node_ids,
+                     int32_t *count, struct error *error) {
+    struct metadata_response response;
+    struct bytes none = BYTES_NULL;
+    if (!cluster_metadata(cluster, &none, 0, false, arena, &response, error)) return false;
+    int32_t *ids = arena_array(arena, int32_t, (size_t)response.brokers_count);
+    for (int32_t at = 0; at < response.brokers_count; at++) ids[at] = response.brokers[at].node_id;
+    *node_ids = ids;
+    *count = response.brokers_count;
     return true;
 }
 
@@ -162,12 +187,10 @@ static bool topic_check(const struct metadata_response_metadata_response_topic *
     return true;
 }
 
-static void pause_ms(long ms) { nanosleep(&(struct timespec){0, ms * 1000000}, NULL); }
-
 bool cluster_topic(struct cluster *cluster, const char *name, bool auto_create, struct arena *arena,
                    const struct metadata_response_metadata_response_topic **topic,
                    struct error *error) {
-    uint64_t deadline = clock_monotonic_ns() + (uint64_t)cluster->settings->timeout_ms * NS_PER_MS;
+    uint64_t deadline_ns = cluster_deadline_ns(cluster);
     struct bytes wanted = bytes_of_text(name);
     for (;;) {
         struct metadata_response response;
@@ -176,11 +199,34 @@ bool cluster_topic(struct cluster *cluster, const char *name, bool auto_create, 
         if (response.topics_count != 1)
             return error_set(error, EPROTO, "the broker's metadata leaves out topic %s", name);
         *topic = &response.topics[0];
-        bool late = clock_monotonic_ns() > deadline;
-        if (late || !topic_is_coming(*topic, auto_create))
+        if (!topic_is_coming(*topic, auto_create) || !cluster_pause(deadline_ns))
             return topic_check(*topic, name, auto_create, error);
-        pause_ms(RETRY_MS);
     }
+}
+
+/* ---- coordinators ---- */
+
+bool cluster_coordinator(struct cluster *cluster, const char *group, struct arena *arena,
+                         int32_t *node_id, struct error *error) {
+    uint64_t deadline_ns = cluster_deadline_ns(cluster);
+    struct find_coordinator_request request;
+    struct find_coordinator_response response;
+    message_defaults(&find_coordinator_request_message, &request);
+    request.key = bytes_of_text(group);
+    request.key_type = KEY_GROUP;
+    do {
+        if (!cluster_call(cluster, CLUSTER_ANY, API_FIND_COORDINATOR, FIND_COORDINATOR_VERSION,
+                          &request, arena, &response, error))
+            return false;
+    } while ((response.error_code == ERROR_COORDINATOR_NOT_AVAILABLE ||
+              response.error_code == ERROR_COORDINATOR_LOAD_IN_PROGRESS) &&
+             cluster_pause(deadline_ns));
+    if (response.error_code)
+        return cluster_refused(error, response.error_code, response.error_message,
+                               "cannot find the coordinator of group %s", group);
+    remember_broker(cluster, response.node_id, response.host, response.port);
+    *node_id = response.node_id;
+    return true;
 }
 
 bool cluster_refused(struct error *error, int16_t code, struct bytes said, const char *format,

@@ -34,6 +34,19 @@ bool cluster_topic(struct cluster *cluster, const char *name, bool auto_create, 
                    const struct metadata_response_metadata_response_topic **topic,
                    struct error *error);
 
+/* All brokers of the cluster, in the arena; they are remembered. */
+bool cluster_brokers(struct cluster *cluster, struct arena *arena, const int32_t **node_ids,
+                     int32_t *count, struct error *error);
+
+/* The broker that coordinates a group (FindCoordinator); waits for one until the time-out. */
+bool cluster_coordinator(struct cluster *cluster, const char *group, struct arena *arena,
+                         int32_t *node_id, struct error *error);
+
+/* For what may pass by itself: when to give up, and a pause before the next try, which is false
+ * once that time is over. */
+uint64_t cluster_deadline_ns(const struct cluster *cluster);
+bool cluster_pause(uint64_t deadline_ns);
+
 /* "cannot create topic x: the topic exists already (TOPIC_ALREADY_EXISTS)"; `said` is the broker's
  * own text or null. Always false. */
 bool cluster_refused(struct error *error, int16_t code, struct bytes said, const char *format, ...)

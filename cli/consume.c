@@ -371,7 +371,7 @@ static bool take_flags(struct consumer *consumer) {
         return error_set(consumer->error, EINVAL, "give either --offset or --from-beginning");
     if (settings->json && settings->format)
         return error_set(consumer->error, EINVAL, "give either --json or --format");
-    if (!start_offset_parse(offset, clock_wall_ms(), &consumer->start, consumer->error))
+    if (!start_offset_parse("--offset", offset, clock_wall_ms(), &consumer->start, consumer->error))
         return false;
     consumer->follow = settings->follow || consumer->start.kind == START_LATEST;
     consumer->left = settings->count < 0 ? INT64_MAX : settings->count;

@@ -36,6 +36,11 @@ struct settings {
     int64_t count; /* -1: all */
     bool follow, from_beginning;
 
+    /* Groups. */
+    const char *to, *shift;
+    struct settings_list topics, states, types;
+    bool yes;
+
     /* Schemas. */
     struct settings_list proto_paths;
     const char *level, *message;

@@ -23,8 +23,8 @@ static bool time_parse(const char *text, int64_t now_ms, int64_t *ms) {
     return true;
 }
 
-bool start_offset_parse(const char *text, int64_t now_ms, struct start_offset *start,
-                        struct error *error) {
+bool start_offset_parse(const char *flag, const char *text, int64_t now_ms,
+                        struct start_offset *start, struct error *error) {
     int64_t number;
     if (strcmp(text, "earliest") == 0 || strcmp(text, "beginning") == 0)
         *start = (struct start_offset){START_EARLIEST, 0};
@@ -37,8 +37,8 @@ bool start_offset_parse(const char *text, int64_t now_ms, struct start_offset *s
                             : (struct start_offset){START_AT, number};
     else
         return error_set(error, EINVAL,
-                         "--offset: \"%s\" is not one of: earliest, latest, N, -N (the last N), "
+                         "%s: \"%s\" is not one of: earliest, latest, N, -N (the last N), "
                          "@MILLISECONDS, @2024-01-31T12:00:00Z, @-1h",
-                         text);
+                         flag, text);
     return true;
 }

@@ -13,5 +13,6 @@ struct start_offset {
     int64_t value; /* offset, count or milliseconds */
 };
 
-bool start_offset_parse(const char *text, int64_t now_ms, struct start_offset *start,
-                        struct error *error);
+/* `flag` is the one that said it, for errors: "--offset". */
+bool start_offset_parse(const char *flag, const char *text, int64_t now_ms,
+                        struct start_offset *start, struct error *error);

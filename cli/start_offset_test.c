@@ -7,7 +7,7 @@ enum { NOW_MS = 100000000 };
 static void assert_start(const char *text, enum start_kind kind, int64_t value) {
     struct start_offset start;
     struct error error = {0};
-    cr_assert(start_offset_parse(text, NOW_MS, &start, &error), "%s", error.text);
+    cr_assert(start_offset_parse("--offset", text, NOW_MS, &start, &error), "%s", error.text);
     cr_assert_eq(start.kind, kind, "%s", text);
     cr_assert_eq(start.value, value, "%s: %lld", text, (long long)start.value);
 }
@@ -37,5 +37,6 @@ Test(start_offset, wrong_ones) {
     struct start_offset start;
     struct error error;
     for (size_t at = 0; at < sizeof wrong / sizeof *wrong; at++)
-        cr_assert_not(start_offset_parse(wrong[at], NOW_MS, &start, &error), "%s", wrong[at]);
+        cr_assert_not(start_offset_parse("--offset", wrong[at], NOW_MS, &start, &error), "%s",
+                      wrong[at]);
 }
