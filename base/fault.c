@@ -2,6 +2,7 @@
 
 #ifdef MILLRACE_FAULTS
 #include <errno.h>
+#include <limits.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,7 +20,7 @@ static const char *const fault_names[FAULT_COUNT] = {
 /* What the environment armed, read once; only the count of passes changes afterwards. */
 static struct {
     enum fault fault; /* FAULT_COUNT: nothing is armed */
-    unsigned long after;
+    unsigned long after, times;
     int code;
     atomic_ulong passes;
 } fault_armed = {.fault = FAULT_COUNT};
@@ -41,9 +42,11 @@ static void fault_arm(void) {
     char *rest = NULL;
     if (spec[len]) fault_armed.after = strtoul(spec + len + 1, &rest, 10);
     if (rest && *rest == ':') fault_armed.code = (int)strtol(rest + 1, &rest, 10);
+    fault_armed.times = ULONG_MAX;
+    if (rest && *rest == ':') fault_armed.times = strtoul(rest + 1, &rest, 10);
     /* Meant to fail and would not: a test that checks nothing must not pass. */
     if (fault_armed.fault == FAULT_COUNT || !rest || *rest || fault_armed.code <= 0) {
-        fprintf(stderr, "millrace: MILLRACE_FAULT=%s: want name:after[:errno]\n", spec);
+        fprintf(stderr, "millrace: MILLRACE_FAULT=%s: want name:after[:errno[:times]]\n", spec);
         abort();
     }
 }
@@ -53,6 +56,8 @@ int fault_hit(enum fault fault) {
     call_once(&once, fault_arm);
     check(fault < FAULT_COUNT);
     if (fault_armed.fault != fault) return 0;
-    return atomic_fetch_add(&fault_armed.passes, 1) + 1 >= fault_armed.after ? fault_armed.code : 0;
+    unsigned long pass = atomic_fetch_add(&fault_armed.passes, 1) + 1;
+    unsigned long first = fault_armed.after ? fault_armed.after : 1;
+    return pass >= first && pass - first < fault_armed.times ? fault_armed.code : 0;
 }
 #endif

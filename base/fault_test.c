@@ -27,6 +27,13 @@ Test(fault, zero_is_at_once_and_eio_the_default) {
     cr_assert_eq(fault_hit(FAULT_snapshot_write), EIO);
 }
 
+Test(fault, ends_after_so_many_times) {
+    setenv("MILLRACE_FAULT", "disk_free:2:28:2", 1);
+    static const int expected[] = {0, ENOSPC, ENOSPC, 0, 0};
+    for (size_t pass = 0; pass < 5; pass++)
+        cr_assert_eq(fault_hit(FAULT_disk_free), expected[pass], "pass %zu", pass);
+}
+
 Test(fault, unknown_name_stops, .signal = SIGABRT) {
     setenv("MILLRACE_FAULT", "no_such_point:1", 1);
     fault_hit(FAULT_journal_write);

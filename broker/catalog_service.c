@@ -83,8 +83,10 @@ void partition_rules_of(const struct topic_config *config, struct partition_rule
 static void define_partition(const struct catalog_topic *topic,
                              const struct catalog_partition *partition,
                              struct partition_definition *definition) {
-    *definition = (struct partition_definition){
-        .id = partition->id, .shard = partition->shard, .leader_epoch = partition->leader_epoch};
+    *definition = (struct partition_definition){.id = partition->id,
+                                                .shard = partition->shard,
+                                                .internal = topic->internal,
+                                                .leader_epoch = partition->leader_epoch};
     partition_rules_of(&topic->effective, &definition->rules);
 }
 

@@ -10,6 +10,7 @@
 #include "storage/layout.h"
 #include "storage/settle.h"
 #include "storage/snapshot.h"
+#include "storage/space.h"
 
 enum { KEPT_IN_SNAPSHOT_BYTES = 16 << 10 };
 #define RETRY_NS (100 * NS_PER_MS)
@@ -177,7 +178,7 @@ static void work_done(struct work *work) {
         checkpoint->stage = STAGE_BARRIER;
         checkpoint->result = 0;
         checkpoint->retry_ns = ring_now_ns(store->ring) + RETRY_NS;
-        store_check_space_later(store);
+        space_met_full(store);
     }
     checkpoint->working = false;
     store->flows--;
@@ -204,7 +205,7 @@ static bool barrier_reached(const struct checkpoint *checkpoint) {
 static bool checkpoint_must_wait(struct checkpoint *checkpoint) {
     struct store *store = checkpoint->store;
     if (ring_now_ns(store->ring) >= checkpoint->retry_ns) return false;
-    store_check_space_later(store);
+    space_check_later(store);
     return true;
 }
 

@@ -15,6 +15,7 @@ enum {
     FILE_BYTES_FIRST = JOURNAL_FILE_MIN,
     FILE_BYTES_SECOND = 16 << 20,
     FILE_BYTES = 64 << 20,
+    FILES_FEW = 4, /* so many there are, also where there is hardly room for them */
     FILL_PIECE = 1 << 20,
 };
 #define CYCLE_NS_MIN (1 * NS_PER_S) /* between two checkpoints; else the journal grows */
@@ -36,6 +37,7 @@ int journal_file_fill(struct disk *disk, unsigned core, uint32_t number, uint64_
     for (uint64_t at = 0; at < size && result == 0; at += FILL_PIECE)
         result = file_write_at(*file, zeros, FILL_PIECE, at);
     free(zeros);
+    if (result == 0) result = -fault_hit(FAULT_journal_fill);
     if (result == 0) result = file_sync(*file);
     if (result == 0) result = disk_sync_directory(disk, LAYOUT_JOURNALS);
     if (result == 0) return 0;
@@ -135,10 +137,14 @@ static uint64_t journal_growth(const struct journal *journal) {
     if (journal->bytes >= journal->bytes_max) return 0;
     uint64_t size = journal->bytes < FILE_BYTES_SECOND ? FILE_BYTES_SECOND : FILE_BYTES;
     uint64_t left = round_down(journal->bytes_max - journal->bytes, JOURNAL_FILE_MIN);
+    if (size > left) size = left;
+    bool few = journal->file_count < FILES_FEW; /* one cannot be released into itself */
+    if (size > journal->growth_max)
+        size = few ? round_down(journal->growth_max, JOURNAL_FILE_MIN) : 0;
     bool busy = now - journal->last_cycle_ns < CYCLE_NS_MIN;
     bool short_of_room = journal_room(journal) < journal->bytes / 4; /* a checkpoint is slow */
     if (journal->file_count > 1 && !busy && !short_of_room) return 0;
-    return size < left ? size : left;
+    return size;
 }
 
 bool journal_tend(struct journal *journal) {
@@ -160,6 +166,7 @@ bool journal_open(struct journal *journal, struct ring *ring, struct data_direct
     journal->directory = directory;
     journal->core = core;
     journal->bytes_max = bytes_max > JOURNAL_BYTES_MIN ? bytes_max : JOURNAL_BYTES_MIN;
+    journal->growth_max = UINT64_MAX;
     for (unsigned slot = 0; slot < JOURNAL_IN_FLIGHT_MAX; slot++)
         journal->slots[slot].journal = journal;
     if (journal->file_count > 0) return true;

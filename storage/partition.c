@@ -6,6 +6,7 @@
 #include "storage/commit.h"
 #include "storage/remove.h"
 #include "storage/settle.h"
+#include "storage/space.h"
 #include "storage/state.h"
 
 /* --- segments --- */
@@ -327,7 +328,7 @@ bool partition_has_stored(const struct partition *partition, const struct append
 }
 
 static bool append_waits(const struct partition *partition, size_t bytes) {
-    return !list_is_empty(&partition->store->space_queue) || !store_has_space(partition, bytes);
+    return !space_has_now(partition, bytes);
 }
 
 bool partition_accepts(const struct partition *partition, size_t bytes) {
@@ -345,7 +346,7 @@ enum append_state partition_append(struct partition *partition, struct append *a
         return append_refuse(append, ERROR_KAFKA_STORAGE_ERROR);
     bool waits = append_waits(partition, append->batch.len);
     if (waits && !partition_has_stored(partition, append)) {
-        store_queue_for_space(store, append);
+        space_queue(append);
         return APPEND_PENDING;
     }
     return partition_append_now(partition, append);
@@ -481,7 +482,7 @@ bool partition_trim(struct partition *partition, struct trim *trim) {
         return trim_answer(trim, ERROR_OFFSET_OUT_OF_RANGE, -1);
     if (trim->offset <= partition->log_start)
         return trim_answer(trim, ERROR_NONE, partition->log_start);
-    if (!store_has_space(partition, 0)) return trim_answer(trim, ERROR_KAFKA_STORAGE_ERROR, -1);
+    if (!space_has(partition, 0)) return trim_answer(trim, ERROR_KAFKA_STORAGE_ERROR, -1);
     partition->store->reserved_bytes += COMMIT_TRIM_BYTES;
     list_append(&partition->trims, &trim->link);
     partition_dirty(partition);

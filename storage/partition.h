@@ -42,6 +42,7 @@ struct partition_rules {
 struct partition_definition {
     uint32_t id; /* never reused */
     uint16_t shard;
+    bool internal; /* of a coordinator's: before clients' records where space is short */
     int32_t leader_epoch;
     struct partition_rules rules;
 };

@@ -4,6 +4,7 @@
 #include "base/memory.h"
 #include "storage/remove.h"
 #include "storage/settle.h"
+#include "storage/space.h"
 
 /* --- the payload --- */
 
@@ -158,7 +159,7 @@ void replacement_apply(struct partition *partition, struct replacement *replacem
 
 bool partition_replace(struct partition *partition, struct replacement *replacement) {
     check(replacement->old_count <= REPLACE_OLD_MAX && !partition->dead);
-    if (!store_has_space(partition, 0)) return false;
+    if (!space_has(partition, 0)) return false;
     replacement->partition = partition;
     replacement->is_taken = false;
     replacement->reserved = JOURNAL_RUN_BYTES + JOURNAL_ENTRY_BYTES + replacement_size(replacement);
@@ -180,7 +181,7 @@ void partition_replaced(struct partition *partition, struct replacement *replace
 static void closed(struct replacement *replacement) { free(replacement); }
 
 bool partition_close_active(struct partition *partition, int64_t now_ms) {
-    if (!store_has_space(partition, 0) || !partition_roll_now(partition, now_ms)) return false;
+    if (!space_has(partition, 0) || !partition_roll_now(partition, now_ms)) return false;
     struct replacement *replacement = new_zero(struct replacement);
     replacement->done = closed;
     check(partition_replace(partition, replacement));

@@ -3,12 +3,16 @@
 #include <errno.h>
 
 #include "base/check.h"
+#include "base/clock.h"
 #include "base/fault.h"
 #include "base/memory.h"
 #include "storage/fail_stop.h"
 #include "storage/layout.h"
 #include "storage/remove.h"
 #include "storage/seal.h"
+#include "storage/space.h"
+
+#define AHEAD_PAUSE_NS (1 * NS_PER_S) /* there was no room for more than is needed now */
 
 /* --- cache --- */
 
@@ -81,25 +85,37 @@ struct preparation {
     struct disk *disk;
     struct segment_file *file; /* created by the worker; or pinned, and the owner's, to extend */
     struct file *write;        /* of the file to extend */
-    uint64_t size;
+    uint64_t size;             /* with what comes next */
+    uint64_t size_min;         /* with what is there already: when there is no room for more */
     bool create;
+    bool ahead; /* nothing waits for it */
     int result;
 };
 
-static void preparation_run(struct work *work) {
-    struct preparation *job = container_of(work, struct preparation, work);
-    if (job->create)
-        job->result = segment_create(job->disk, &job->identity, job->size, &job->file);
-    else
-        job->result = file_allocate(job->write, job->size);
+static bool error_is_full(int result) { return result == -ENOSPC || result == -EDQUOT; }
+
+static int preparation_allocate(struct preparation *job, uint64_t size) {
+    int fault = fault_hit(FAULT_segment_allocate);
+    if (fault) return -fault;
+    if (job->create) return segment_create(job->disk, &job->identity, size, &job->file);
+    return file_allocate(job->write, size);
 }
 
-/* There is no space: the store tries again after a while. */
-static void settle_later(struct partition *partition) {
+static void preparation_run(struct work *work) {
+    struct preparation *job = container_of(work, struct preparation, work);
+    job->result = preparation_allocate(job, job->size);
+    if (!error_is_full(job->result) || job->size_min >= job->size) return;
+    job->size = job->size_min;
+    job->result = preparation_allocate(job, job->size);
+}
+
+/* There is no space, or no descriptor: the store tries again after a while. */
+static void settle_later(struct partition *partition, int result) {
     struct store *store = partition->store;
+    if (error_is_full(result)) space_met_full(store);
     if (partition->dead || list_is_linked(&partition->settling)) return;
     list_append(&store->settling, &partition->settling);
-    store_check_space_later(store);
+    space_check_later(store);
 }
 
 void settle_again(struct partition *partition) {
@@ -110,7 +126,7 @@ void settle_again(struct partition *partition) {
 }
 
 static bool error_is_no_space(int result) {
-    return result == -ENOSPC || result == -EDQUOT || result == -EMFILE || result == -ENFILE;
+    return error_is_full(result) || result == -EMFILE || result == -ENFILE;
 }
 
 /* The file becomes the segment's, unless that is gone by now. */
@@ -145,8 +161,10 @@ static void preparation_done(struct work *work) {
     if (job->result < 0 && !error_is_no_space(job->result))
         fail_stop("preparing a file in", LAYOUT_SEGMENTS, -job->result);
     preparation_keep(job, partition->dead ? NULL : segment);
-    if (job->result < 0)
-        settle_later(partition);
+    if (job->result == 0) space_got_through(store);
+    if (job->result < 0 && job->ahead) store->disk.ahead_failed_ns = ring_now_ns(store->ring);
+    if (job->result < 0 && !job->ahead)
+        settle_later(partition, job->result);
     else
         settle_again(partition);
     partition_unpin(partition);
@@ -162,10 +180,14 @@ static uint64_t allocation_size(const struct partition *partition, uint64_t upto
     return size > most && most >= upto ? most : size;
 }
 
-/* Whether the segment's file is there and allocated up to `upto`; otherwise asks a worker. */
-static bool settle_prepare(struct partition *partition, struct segment *segment, uint64_t upto) {
-    if (segment->file && segment->file->write && segment->file->allocated >= upto) return true;
-    if (partition->preparing) return false;
+static bool segment_reaches(const struct segment *segment, uint64_t upto) {
+    return segment->file && segment->file->write && segment->file->allocated >= upto;
+}
+
+/* Asks a worker for a file that is allocated up to `upto`. */
+static void preparation_start(struct partition *partition, struct segment *segment, uint64_t upto,
+                              bool ahead) {
+    if (partition->preparing || list_is_linked(&partition->settling)) return;
     struct store *store = partition->store;
     struct preparation *job = new_zero(struct preparation);
     *job =
@@ -174,7 +196,9 @@ static bool settle_prepare(struct partition *partition, struct segment *segment,
                              .identity = partition_identity(partition, store->directory, segment),
                              .disk = store->directory->disk,
                              .size = allocation_size(partition, upto),
-                             .create = !segment->file || !segment->file->write};
+                             .size_min = round_up(upto, DISK_BLOCK),
+                             .create = !segment->file || !segment->file->write,
+                             .ahead = ahead};
     if (!job->create) {
         job->file = segment->file;
         job->write = segment->file->write;
@@ -184,6 +208,11 @@ static bool settle_prepare(struct partition *partition, struct segment *segment,
     partition_pin(partition);
     store->flows++;
     ring_work(store->ring, &job->work);
+}
+
+static bool settle_prepare(struct partition *partition, struct segment *segment, uint64_t upto) {
+    if (segment_reaches(segment, upto)) return true;
+    preparation_start(partition, segment, upto, false);
     return false;
 }
 
@@ -283,16 +312,29 @@ static void settle_done(struct io_op *op) {
     if (!partition->dead) {
         if (result >= 0) settled_move(partition, upto);
         if (result < 0)
-            settle_later(partition);
+            settle_later(partition, (int)result);
         else
             settle_again(partition);
     }
     partition_unpin(partition);
 }
 
+/* What was deleted before it was written need not be: so deletion frees a full disk, too. Closed
+ * segments only: replay never goes on in them. */
+static void settle_skip_deleted(struct partition *partition) {
+    for (;;) {
+        uint32_t number = partition->settled.segment;
+        const struct segment *segment = partition_segment(partition, number);
+        if (!segment || segment->next_offset > partition->log_start) return;
+        if (partition->begun <= number || partition->durable.segment <= number) return;
+        settled_move(partition, (struct place){number, round_up(segment->end, DISK_BLOCK)});
+    }
+}
+
 static void settle_upto(struct partition *partition, uint64_t bytes_min) {
     if (partition->dead || partition->settle.in_flight || !list_is_empty(&partition->bypasses))
         return;
+    settle_skip_deleted(partition);
     struct segment *segment = partition_segment(partition, partition->settled.segment);
     uint64_t limit = settle_limit(partition), from = partition->settled.position;
     if (!segment || limit <= from) return;
@@ -303,19 +345,26 @@ static void settle_upto(struct partition *partition, uint64_t bytes_min) {
     if (settle_prepare(partition, segment, limit)) settle_write(partition, segment, limit);
 }
 
+/* Half a step before the file's end. */
+static void settle_ahead(struct partition *partition) {
+    const struct store *store = partition->store;
+    struct segment *active = partition->segment_count ? partition_active(partition) : NULL;
+    if (!active || !segment_reaches(active, 0) || active->end <= SEGMENT_STEP_MIN) return;
+    if (active->end + SEGMENT_STEP_MAX / 2 <= active->file->allocated) return;
+    if (active->end >= (uint64_t)partition->definition.rules.segment_bytes) return;
+    if (store->disk.ahead_failed_ns &&
+        ring_now_ns(store->ring) - store->disk.ahead_failed_ns < AHEAD_PAUSE_NS)
+        return;
+    uint64_t upto = allocation_size(partition, active->end);
+    if (!segment_reaches(active, upto)) preparation_start(partition, active, upto, true);
+}
+
 void settle_consider(struct partition *partition) {
     struct store *store = partition->store;
     if (!store || partition->dead) return;
     bool pressed = store->unsettled_bytes > store->options.unsettled_bytes_max / 2;
     settle_upto(partition, pressed ? DISK_BLOCK : SETTLE_BYTES_MIN);
-    /* Ahead of need: half a step before the file's end. */
-    struct segment *active = partition->segment_count ? partition_active(partition) : NULL;
-    if (active && active->file && active->file->write &&
-        active->end + SEGMENT_STEP_MAX / 2 > active->file->allocated &&
-        active->end > SEGMENT_STEP_MIN &&
-        active->end < (uint64_t)partition->definition.rules.segment_bytes &&
-        allocation_size(partition, active->end) > active->file->allocated)
-        settle_prepare(partition, active, allocation_size(partition, active->end));
+    settle_ahead(partition);
 }
 
 void settle_force(struct partition *partition) { settle_upto(partition, DISK_BLOCK); }
@@ -325,6 +374,7 @@ void settle_force(struct partition *partition) { settle_upto(partition, DISK_BLO
 bool bypass_is_wanted(const struct partition *partition) {
     if (!partition->store->options.durable || !partition->unformed) return false;
     if (partition->unformed->bytes >= BYPASS_BYTES) return true;
+    if (partition->store->disk.short_since_ns) return false; /* the journal has room for them */
     return partition->unformed_bytes >= BYPASS_BYTES &&
            partition->unformed_bytes >= (uint64_t)partition->unformed_count * BYPASS_BATCH_BYTES;
 }
@@ -353,7 +403,7 @@ static void bypass_done(struct io_op *op) {
     else if (bypass->written)
         partition_dirty(partition);
     else
-        settle_later(partition);
+        settle_later(partition, (int)result);
     partition_unpin(partition);
 }
 

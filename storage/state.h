@@ -134,6 +134,25 @@ struct shard {
 struct checkpoint;
 struct compaction;
 
+/* Whose append it is that needs space, the least important first. */
+enum space_kind { SPACE_OF_RECORDS, SPACE_OF_GROUPS, SPACE_OF_CATALOG, SPACE_KINDS };
+
+/* What is known of the file system's room (space.h). */
+struct disk_space {
+    struct work work; /* asks it */
+    struct store *store;
+    bool asking;
+    int64_t found_bytes;      /* the worker's */
+    int64_t free_bytes;       /* as of asked_ns; INT64_MAX: not known */
+    uint64_t asked_ns;        /* when it last answered */
+    uint64_t short_since_ns;  /* 0: there is room */
+    uint64_t met_full_ns;     /* when an operation last met a full disk */
+    uint64_t tried_ns;        /* when write-outs that met one last tried again */
+    bool got_through;         /* one of them has */
+    uint64_t ahead_failed_ns; /* when there was no room for a file's growth ahead of need */
+    uint64_t refused;         /* appends, since the start */
+};
+
 struct store {
     struct ring *ring;
     struct data_directory *directory;
@@ -143,11 +162,12 @@ struct store {
     struct shard **shards; /* by id; NULL where another core runs it */
     struct map partitions;
     struct list dirty_shards;
-    struct list settling;     /* partitions whose write-out met a full disk */
-    struct list write_outs;   /* partitions whose write-out waits for its turn */
-    uint32_t write_out_count; /* write-outs in flight */
-    struct list answers;      /* appends to answer in the next round (duplicates) */
-    struct list space_queue;  /* appends that wait for journal space */
+    struct list settling;                  /* partitions whose write-out met a full disk */
+    struct list write_outs;                /* partitions whose write-out waits for its turn */
+    uint32_t write_out_count;              /* write-outs in flight */
+    struct list answers;                   /* appends to answer in the next round (duplicates) */
+    struct list space_queues[SPACE_KINDS]; /* appends that wait for space (space.h) */
+    struct disk_space disk;
     struct cold_reads cold;
     struct lookups lookups;
     struct chunk_pool chunks;
@@ -219,11 +239,6 @@ void partition_place(struct partition *partition, const struct batch_header *hea
 /* Whether one more line about what clients can bring about again and again may be logged: one in
  * ten seconds. `unsaid` is the number that was left out before it. */
 bool store_may_say(struct store *store, uint32_t *unsaid);
-/* Appends that wait for space or for an answer: each round (store.c). */
-void store_queue_for_space(struct store *store, struct append *append);
-bool store_has_space(const struct partition *partition, size_t bytes);
-/* Looks again after a while: for appends that wait, and for write-outs that met a full disk. */
-void store_check_space_later(struct store *store);
 /* Whether it is a duplicate, which needs no space and is never refused for want of it. */
 bool partition_has_stored(const struct partition *partition, const struct append *append);
 /* Dedupes and appends without asking for space. */

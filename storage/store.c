@@ -13,11 +13,10 @@
 #include "storage/replace.h"
 #include "storage/retain.h"
 #include "storage/settle.h"
+#include "storage/space.h"
 #include "storage/state.h"
 
 enum {
-    SPACE_SLACK = 256 << 10, /* blocks that carry little, and those that release files */
-    SPACE_CHECK_MS = 20,
     SAID_EVERY_S = 10,
     CHUNKS_FREE_MAX = 32 << 20,
     HANDLES_MAX = 256,
@@ -26,73 +25,7 @@ enum {
 #define INTERVAL_MAX_MS (365ull * 24 * 3600 * 1000)
 #define HANDLES_PAUSE_NS (1 * NS_PER_S)
 
-/* --- space --- */
-
-/* A partition's last block is not full and stays in memory: that much does not count. */
-static bool store_has_memory(const struct store *store, size_t bytes) {
-    uint64_t rest = store->partitions.count * DISK_BLOCK;
-    return store->unsettled_bytes <= rest ||
-           store->unsettled_bytes + bytes <= rest + store->options.unsettled_bytes_max;
-}
-
-bool store_has_space(const struct partition *partition, size_t bytes) {
-    const struct store *store = partition->store;
-    if (bytes > 0 && !store_has_memory(store, bytes)) return false;
-    if (!store->options.durable) return true;
-    /* Its segment could not be written; what the journal takes can wait. */
-    if (bytes >= BYPASS_BYTES && !list_is_empty(&store->settling)) return false;
-    uint64_t wanted = store->reserved_bytes + commit_reservation(partition, bytes);
-    /* A trim (no bytes) is small and rare, and makes space. */
-    return journal_room(&store->journal) >= wanted + (bytes > 0 ? SPACE_SLACK : SPACE_SLACK / 2);
-}
-
-void store_queue_for_space(struct store *store, struct append *append) {
-    list_append(&store->space_queue, &append->link);
-    partition_pin(append->partition);
-    store_check_space_later(store);
-}
-
-void store_check_space_later(struct store *store) {
-    if (timer_is_armed(&store->space)) return;
-    timer_arm(store->ring, &store->space, ring_now_ns(store->ring) + SPACE_CHECK_MS * NS_PER_MS);
-}
-
-/* In order of arrival, so that a producer's sequences stay in order. */
-static void space_round(struct store *store) {
-    uint64_t now = ring_now_ns(store->ring);
-    while (!list_is_empty(&store->space_queue)) {
-        struct append *append = list_entry(list_first(&store->space_queue), struct append, link);
-        struct partition *partition = append->partition;
-        bool late = append->deadline_ns && now >= append->deadline_ns;
-        bool stored = !partition->dead && partition_has_stored(partition, append);
-        bool space = stored || store_has_space(partition, append->batch.len);
-        if (!late && !space && !store->stopping && !partition->dead) break;
-        list_remove(&append->link);
-        enum append_state state = APPEND_REFUSED;
-        append->code =
-            partition->dead ? ERROR_UNKNOWN_TOPIC_OR_PARTITION : ERROR_KAFKA_STORAGE_ERROR;
-        append->base_offset = -1;
-        bool takes = stored || (space && !store->stopping && !partition->dead);
-        if (takes)
-            state = partition_append_now(partition, append);
-        else if (!partition->dead)
-            partition_mark_refused(partition, &append->header);
-        if (state == APPEND_REFUSED) append->done(append);
-        partition_unpin(partition);
-    }
-}
-
-static void space_timer(struct timer *timer) {
-    struct store *store = container_of(timer, struct store, space);
-    struct list due;
-    list_init(&due);
-    list_move_all(&due, &store->settling);
-    for (struct list *node; (node = list_first(&due));) {
-        list_remove(node);
-        settle_again(list_entry(node, struct partition, settling));
-    }
-    if (!list_is_empty(&store->space_queue)) store_check_space_later(store);
-}
+/* --- lines --- */
 
 bool store_may_say(struct store *store, uint32_t *unsaid) {
     uint64_t now_ns = ring_now_ns(store->ring);
@@ -145,7 +78,7 @@ static void store_round(struct round_hook *hook) {
     cold_round(store);
     space_round(store);
     commit_round(store);
-    if (!list_is_empty(&store->space_queue)) settling_round(store);
+    if (space_is_awaited(store)) settling_round(store);
     checkpoint_round(store);
     if (journal_tend(&store->journal) || handles_want_checkpoint(store)) checkpoint_start(store);
     if (journal_must_say_release(&store->journal)) commit_empty(store);
@@ -229,7 +162,8 @@ struct store *store_new(struct ring *ring, struct data_directory *directory,
     list_init(&store->settling);
     list_init(&store->write_outs);
     list_init(&store->answers);
-    list_init(&store->space_queue);
+    for (size_t kind = 0; kind < SPACE_KINDS; kind++) list_init(&store->space_queues[kind]);
+    store->disk.free_bytes = INT64_MAX;
     list_init(&store->lookups.waiting);
     list_init(&store->cached);
     list_init(&store->handles.used);

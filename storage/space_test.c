@@ -1,0 +1,235 @@
+/* A disk that is full, and one that has space again. */
+#include "storage/space.h"
+
+#include <criterion/criterion.h>
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "storage/layout.h"
+#include "storage/retain.h"
+#include "storage/store_fixture.h"
+
+#ifdef MILLRACE_FAULTS
+
+struct waiting {
+    union {
+        struct append append;
+        struct trim trim;
+    };
+    bool done;
+};
+
+static void appended(struct append *append) {
+    container_of(append, struct waiting, append)->done = true;
+}
+static void trimmed(struct trim *trim) { container_of(trim, struct waiting, trim)->done = true; }
+
+/* Waits for space for so long at most; answers the base offset, or minus the error code. */
+static int64_t append_for_ms(struct fixture *fixture, uint32_t id, size_t bytes, uint64_t ms) {
+    struct bytes batch = fixture_batch(1, bytes, 1000, -1, 0);
+    struct waiting waiting = {.append = {.batch = batch,
+                                         .append_time_ms = -1,
+                                         .deadline_ns = ring_now_ns(fixture->ring) + ms * NS_PER_MS,
+                                         .done = appended}};
+    cr_assert(batch_header_read(batch, &waiting.append.header));
+    if (partition_append(fixture_partition(fixture, id), &waiting.append) == APPEND_PENDING)
+        fixture_run_until(fixture, &waiting.done);
+    free((void *)batch.at);
+    return waiting.append.code ? -(int64_t)waiting.append.code : waiting.append.base_offset;
+}
+
+static enum error_code trim_to(struct fixture *fixture, uint32_t id, int64_t offset) {
+    struct waiting waiting = {.trim = {.offset = offset, .done = trimmed}};
+    if (!partition_trim(fixture_partition(fixture, id), &waiting.trim))
+        fixture_run_until(fixture, &waiting.done);
+    return waiting.trim.code;
+}
+
+static void rounds_for_ms(struct fixture *fixture, uint64_t ms) {
+    uint64_t end_ns = clock_monotonic_ns() + ms * NS_PER_MS;
+    while (clock_monotonic_ns() < end_ns) ring_round(fixture->ring, false);
+}
+
+static void run_until_space(struct fixture *fixture) {
+    uint64_t deadline_ns = clock_monotonic_ns() + 20 * NS_PER_S;
+    while (fixture->store->disk.short_since_ns) {
+        ring_round(fixture->ring, true);
+        cr_assert(clock_monotonic_ns() < deadline_ns, "it does not notice that there is space");
+    }
+}
+
+static void expect_whole(struct fixture *fixture, uint32_t id, int64_t next) {
+    uint64_t bytes = 0;
+    cr_assert_eq(fixture_read_all(fixture, id, 0, &bytes), next);
+}
+
+static int64_t append_many(struct fixture *fixture, uint32_t id, size_t bytes, int64_t next) {
+    for (int at = 0; at < 20; at++)
+        cr_assert_eq(append_for_ms(fixture, id, bytes, 10000), next + at);
+    return next + 20;
+}
+
+/* Files cannot grow for a while: what was taken is kept, what finds no room is refused in time, and
+ * it goes on by itself. */
+static void heals(size_t bytes) {
+    struct fixture fixture;
+    setenv("MILLRACE_FAULT", "segment_allocate:3:28:20", 1);
+    fixture_init(&fixture, IO_EPOLL);
+    fixture.options.unsettled_bytes_max = 4 << 20;
+    fixture_start(&fixture);
+    int64_t next = 0;
+    uint32_t refused = 0;
+    for (int at = 0; at < 3000 && (refused == 0 || fixture.store->disk.short_since_ns); at++) {
+        int64_t offset = append_for_ms(&fixture, 1, bytes, 20);
+        if (offset < 0) {
+            cr_assert_eq(-offset, ERROR_KAFKA_STORAGE_ERROR);
+            refused++;
+        } else {
+            cr_assert_eq(offset, next++);
+        }
+    }
+    cr_assert_gt(refused, 0);
+    cr_assert_eq(fixture.store->disk.refused, refused);
+    next = append_many(&fixture, 1, bytes, next);
+    run_until_space(&fixture);
+    expect_whole(&fixture, 1, next);
+    fixture_kill(&fixture);
+    fixture_start(&fixture);
+    expect_whole(&fixture, 1, next);
+    fixture_stop(&fixture);
+    fixture_deinit(&fixture);
+}
+
+Test(space, small_appends_go_on_when_there_is_room, .timeout = 60) { heals(20000); }
+Test(space, middling_appends_go_on_when_there_is_room, .timeout = 60) { heals(100000); }
+
+/* Appended before anybody knew: no error, but later. */
+Test(space, what_has_its_offset_waits_for_room, .timeout = 60) {
+    struct fixture fixture;
+    setenv("MILLRACE_FAULT", "segment_allocate:1:28:8", 1);
+    fixture_init(&fixture, IO_EPOLL);
+    fixture_start(&fixture);
+    cr_assert_eq(append_for_ms(&fixture, 1, 1000000, 1), 0);
+    run_until_space(&fixture);
+    fixture_kill(&fixture);
+    fixture_start(&fixture);
+    expect_whole(&fixture, 1, 1);
+    fixture_stop(&fixture);
+    fixture_deinit(&fixture);
+}
+
+/* Less than the reserve is free: clients wait, the broker's own go on. */
+Test(space, the_reserve_is_not_for_records, .timeout = 60) {
+    struct fixture fixture;
+    setenv("MILLRACE_FAULT", "disk_free:1:28:10", 1);
+    fixture_init(&fixture, IO_EPOLL);
+    fixture_start(&fixture);
+    fixture_partition(&fixture, 2)->definition.internal = true;
+    cr_assert_eq(append_for_ms(&fixture, 1, 100, 100), 0); /* nobody has asked yet */
+    rounds_for_ms(&fixture, 20);
+    cr_assert_eq(append_for_ms(&fixture, 1, 100, 50), -ERROR_KAFKA_STORAGE_ERROR);
+    cr_assert_eq(append_for_ms(&fixture, 2, 100, 50), 0);
+    cr_assert_eq(trim_to(&fixture, 1, 1), ERROR_NONE);
+    cr_assert_eq(append_for_ms(&fixture, 1, 100, 10000), 1, "there is space again");
+    cr_assert_eq(fixture.store->disk.short_since_ns, 0);
+    fixture_stop(&fixture);
+    fixture_deinit(&fixture);
+}
+
+/* A short time-out is kept behind a long one. */
+Test(space, each_waits_as_long_as_it_said, .timeout = 60) {
+    struct fixture fixture;
+    setenv("MILLRACE_FAULT", "disk_free:1:28:1000", 1);
+    fixture_init(&fixture, IO_EPOLL);
+    fixture_start(&fixture);
+    cr_assert_eq(append_for_ms(&fixture, 1, 100, 100), 0);
+    rounds_for_ms(&fixture, 20);
+    struct bytes batch = fixture_batch(1, 100, 1000, -1, 0);
+    struct waiting longer = {.append = {.batch = batch, .append_time_ms = -1, .done = appended}};
+    cr_assert(batch_header_read(batch, &longer.append.header));
+    cr_assert_eq(partition_append(fixture_partition(&fixture, 1), &longer.append), APPEND_PENDING);
+    cr_assert_eq(append_for_ms(&fixture, 1, 100, 50), -ERROR_KAFKA_STORAGE_ERROR);
+    cr_assert_not(longer.done);
+    fixture_stop(&fixture);
+    cr_assert(longer.done);
+    cr_assert_eq(longer.append.code, ERROR_KAFKA_STORAGE_ERROR);
+    free((void *)batch.at);
+    fixture_deinit(&fixture);
+}
+
+static void append_until_refused(struct fixture *fixture, uint32_t id, int64_t *next) {
+    for (int at = 0; at < 10000; at++) {
+        int64_t offset = append_for_ms(fixture, id, 5000, 1);
+        if (offset == -ERROR_KAFKA_STORAGE_ERROR) return;
+        cr_assert_eq(offset, (*next)++);
+    }
+    cr_assert_fail("the journal has no end");
+}
+
+static void make_catalog(struct fixture *fixture) {
+    const struct partition_definition definition = {
+        .id = CATALOG_PARTITION_ID, .shard = CATALOG_SHARD, .rules = fixture->rules};
+    store_create_partition(fixture->store, &definition);
+}
+
+/* No byte can be written out and the journal is full: groups outlast records, the catalog outlasts
+ * groups, records can still be deleted after that, and it stops and starts. */
+Test(space, what_matters_more_outlasts_the_rest, .timeout = 120) {
+    struct fixture fixture;
+    setenv("MILLRACE_FAULT", "segment_allocate:1:28", 1);
+    fixture_init(&fixture, IO_EPOLL);
+    fixture.options.journal_bytes_max = 4 << 20;
+    fixture_start(&fixture);
+    make_catalog(&fixture);
+    int64_t records = 0, groups = 0, catalog = 0;
+    append_until_refused(&fixture, 1, &records);
+    fixture_partition(&fixture, 2)->definition.internal = true;
+    append_until_refused(&fixture, 2, &groups);
+    append_until_refused(&fixture, CATALOG_PARTITION_ID, &catalog);
+    cr_assert(records > 100 && groups >= 10 && catalog >= 8, "%lld, %lld, %lld", (long long)records,
+              (long long)groups, (long long)catalog);
+    for (int64_t offset = 1; offset <= 8; offset++)
+        cr_assert_eq(trim_to(&fixture, 1, offset), ERROR_NONE, "trim %lld", (long long)offset);
+    fixture_stop(&fixture);
+    fixture_start(&fixture);
+    make_catalog(&fixture);
+    uint64_t bytes = 0;
+    cr_assert_eq(fixture_read_all(&fixture, 1, 8, &bytes), records);
+    expect_whole(&fixture, 2, groups);
+    expect_whole(&fixture, CATALOG_PARTITION_ID, catalog);
+    store_delete_partition(fixture.store, 1);
+    fixture.partitions = 0;
+    fixture_stop(&fixture);
+    fixture_deinit(&fixture);
+}
+
+/* Records that were never written out are given up without being written. */
+Test(space, retention_frees_what_could_not_be_written, .timeout = 60) {
+    struct fixture fixture;
+    setenv("MILLRACE_FAULT", "segment_allocate:1:28", 1);
+    fixture_init(&fixture, IO_EPOLL);
+    fixture.rules.retention_ms = 1;
+    fixture_start(&fixture);
+    struct store *store = fixture.store;
+    for (int64_t at = 0; at < 30; at++) cr_assert_eq(append_for_ms(&fixture, 1, 20000, 1000), at);
+    rounds_for_ms(&fixture, 50);
+    cr_assert_gt(store->unsettled_bytes, 600000);
+    retain_round(store);
+    uint64_t deadline_ns = clock_monotonic_ns() + 10 * NS_PER_S;
+    while (store->unsettled_bytes > 0 || !list_is_empty(&store->settling)) {
+        ring_round(fixture.ring, true);
+        cr_assert(clock_monotonic_ns() < deadline_ns, "%lu", (unsigned long)store->unsettled_bytes);
+    }
+    cr_assert_eq(append_for_ms(&fixture, 1, 100, 10000), 30);
+    fixture_kill(&fixture);
+    fixture_start(&fixture);
+    struct partition_view view;
+    partition_look(fixture_partition(&fixture, 1), -1, -1, &view);
+    cr_assert_eq(view.code, ERROR_NONE);
+    cr_assert_eq(view.log_start_offset, 30);
+    uint64_t bytes = 0;
+    cr_assert_eq(fixture_read_all(&fixture, 1, 30, &bytes), 31);
+    fixture_stop(&fixture);
+    fixture_deinit(&fixture);
+}
+#endif
