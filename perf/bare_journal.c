@@ -3,7 +3,7 @@
  * durably (bare_writer.h) and acknowledges. No offsets, no partitions, no validation, no reader.
  * One core, one io_uring for sockets and file.
  *
- *     bare_journal --directory DIR [--mode journal|segment|written] [--depth N] [--port N]
+ *     bare_journal --directory DIR [--mode journal|segment|written|twice] [--depth N] [--port N]
  *
  * Prints {"port": N} when it serves. */
 #include <errno.h>
@@ -24,7 +24,7 @@
 enum { INPUT_BYTES = 64 * 1024, ANSWER_BYTES = 64 * 1024, RING_ENTRIES = 1024 };
 
 /* What a completion belongs to: the low bits of its user data. */
-enum tag { TAG_ACCEPT, TAG_RECEIVE, TAG_SEND, TAG_WRITE, TAG_ALLOCATE, TAG_MASK = 7 };
+enum tag { TAG_ACCEPT, TAG_RECEIVE, TAG_SEND, TAG_WRITE, TAG_COPY, TAG_ALLOCATE, TAG_MASK = 7 };
 
 struct bare {
     struct io_uring ring;
@@ -235,6 +235,7 @@ static void bare_completion(struct bare *bare, const struct io_uring_cqe *cqe) {
         case TAG_WRITE:
             bare_writer_complete(&bare->writer, owner, cqe->res, connection_release);
             break;
+        case TAG_COPY: bare_writer_copied(&bare->writer, owner, cqe->res); break;
         case TAG_ALLOCATE: bare_writer_allocated(owner, cqe->res); break;
         default: unreachable();
     }
@@ -278,7 +279,8 @@ static enum bare_mode mode_of(const char *name) {
     if (strcmp(name, "journal") == 0) return BARE_JOURNAL;
     if (strcmp(name, "segment") == 0) return BARE_SEGMENT;
     if (strcmp(name, "written") == 0) return BARE_WRITTEN;
-    die("--mode %s: want journal, segment or written", name);
+    if (strcmp(name, "twice") == 0) return BARE_TWICE;
+    die("--mode %s: want journal, segment, written or twice", name);
 }
 
 int main(int count, char **arguments) {
@@ -292,13 +294,14 @@ int main(int count, char **arguments) {
     if (!directory) die("bare_journal: --directory DIR is missing");
     list_init(&bare->dirty);
     list_init(&bare->stalled);
-    bare->writer =
-        (struct bare_writer){.ring = &bare->ring,
-                             .directory = directory,
-                             .mode = mode_of(argument_text(count, arguments, "--mode", "journal")),
-                             .depth = atoi(argument_text(count, arguments, "--depth", "4")),
-                             .write_tag = TAG_WRITE,
-                             .allocate_tag = TAG_ALLOCATE};
+    bare->writer = (struct bare_writer){
+        .ring = &bare->ring,
+        .directory = directory,
+        .mode = mode_of(argument_text(count, arguments, "--mode", "journal")),
+        .depth = (unsigned)atoi(argument_text(count, arguments, "--depth", "4")),
+        .write_tag = TAG_WRITE,
+        .copy_tag = TAG_COPY,
+        .allocate_tag = TAG_ALLOCATE};
     bare_writer_open(&bare->writer);
     bare->listener = listen_on(atoi(argument_text(count, arguments, "--port", "0")));
     bare_accept(bare);

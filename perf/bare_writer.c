@@ -17,6 +17,8 @@ enum {
     STEP = 64 << 20,
     AHEAD = 2 * STEP,
     FILE_BYTES = 1 << 30,
+    COPIES_MAX = 8,        /* as many write-outs as the broker has on their way */
+    COPIES_FROM = 1 << 20, /* the numbers of their files */
 };
 
 static void file_path(const struct bare_writer *writer, int number, char path[512]) {
@@ -41,8 +43,19 @@ static void file_prefill(struct bare_file *file, uint64_t size) {
     free(zeros);
 }
 
+static void stream_open(const struct bare_writer *writer, struct bare_stream *stream, int number) {
+    stream->file = file_create(writer, number);
+    stream->next.fd = -1;
+    if (!stream->once) file_prefill(&stream->file, stream->file_bytes);
+}
+
+static bool writer_copies(const struct bare_writer *writer) { return writer->mode == BARE_TWICE; }
+
 void bare_writer_open(struct bare_writer *writer) {
-    writer->file_bytes = writer->mode == BARE_JOURNAL ? STEP : FILE_BYTES;
+    bool small = writer->mode == BARE_JOURNAL || writer_copies(writer);
+    writer->main.file_bytes = small ? STEP : FILE_BYTES;
+    writer->main.once = writer->mode == BARE_SEGMENT;
+    writer->copy = (struct bare_stream){.file_bytes = FILE_BYTES, .once = writer_copies(writer)};
     list_init(&writer->free);
     list_init(&writer->flying);
     for (int at = 0; at < BLOCK_COUNT; at++) {
@@ -50,9 +63,8 @@ void bare_writer_open(struct bare_writer *writer) {
         block->data = memory_aligned(PAD, BLOCK_ROOM);
         list_append(&writer->free, &block->node);
     }
-    writer->file = file_create(writer, 0);
-    writer->next.fd = -1;
-    if (writer->mode != BARE_SEGMENT) file_prefill(&writer->file, writer->file_bytes);
+    stream_open(writer, &writer->main, 0);
+    if (writer_copies(writer)) stream_open(writer, &writer->copy, COPIES_FROM);
 }
 
 uint8_t *bare_writer_reserve(struct bare_writer *writer, size_t len) {
@@ -65,7 +77,7 @@ uint8_t *bare_writer_reserve(struct bare_writer *writer, size_t len) {
         list_remove(node);
         block = writer->forming = list_entry(node, struct bare_block, node);
         block->len = block->acks.len = 0;
-        block->done = false;
+        block->durable = false;
     }
     return block->data + block->len;
 }
@@ -108,51 +120,69 @@ void bare_writer_allocated(struct bare_file *file, int result) {
 }
 
 /* Keeps a step allocated in front of the writes, in the next file when this one ends. */
-static void writer_look_ahead(struct bare_writer *writer) {
-    uint64_t wanted = writer->position + AHEAD;
-    struct bare_file *file = &writer->file;
-    if (wanted > file->allocated && file->allocated < writer->file_bytes && !file->allocating)
+static void stream_look_ahead(struct bare_writer *writer, struct bare_stream *stream) {
+    if (!stream->once) return;
+    uint64_t wanted = stream->position + AHEAD;
+    struct bare_file *file = &stream->file;
+    if (wanted > file->allocated && file->allocated < stream->file_bytes && !file->allocating)
         file_allocate_more(writer, file);
-    if (wanted <= writer->file_bytes || file->allocating) return;
-    if (writer->next.fd < 0) writer->next = file_create(writer, file->number + 1);
-    if (writer->next.allocated < AHEAD && !writer->next.allocating)
-        file_allocate_more(writer, &writer->next);
+    if (wanted <= stream->file_bytes || file->allocating) return;
+    if (stream->next.fd < 0) stream->next = file_create(writer, file->number + 1);
+    if (stream->next.allocated < AHEAD && !stream->next.allocating)
+        file_allocate_more(writer, &stream->next);
 }
 
 /* Files are used again from their start, or left for the next one. False while what is needed is
  * not allocated, or the old file still has writes on their way. */
-static bool writer_has_place(struct bare_writer *writer, size_t len) {
-    if (writer->position + len > writer->file_bytes) {
-        if (writer->mode == BARE_SEGMENT) {
-            if (writer->next.fd < 0 || writer->next.allocating || writer->flying_count)
+static bool stream_has_place(struct bare_writer *writer, struct bare_stream *stream, size_t len) {
+    if (stream->position + len > stream->file_bytes) {
+        if (stream->once) {
+            if (stream->next.fd < 0 || stream->next.allocating || stream->flying_count)
                 return false;
-            file_remove(writer, &writer->file);
-            writer->file = writer->next;
-            writer->next.fd = -1;
+            file_remove(writer, &stream->file);
+            stream->file = stream->next;
+            stream->next.fd = -1;
         }
-        writer->position = 0;
+        stream->position = 0;
     }
-    return writer->position + len <= writer->file.allocated;
+    return stream->position + len <= stream->file.allocated;
+}
+
+static void stream_write(struct bare_writer *writer, struct bare_stream *stream,
+                         struct bare_block *block, int flags, uint64_t tag) {
+    struct io_uring_sqe *sqe = io_uring_get_sqe(writer->ring);
+    check(sqe);
+    io_uring_prep_write(sqe, stream->file.fd, block->data, (unsigned)block->len, stream->position);
+    sqe->rw_flags = flags;
+    io_uring_sqe_set_data64(sqe, (uint64_t)(uintptr_t)block | tag);
+    stream->position += block->len;
+    stream->flying_count++;
+    block->writes++;
+    writer->written_bytes += block->len;
+}
+
+/* Both places, or it waits: so the copies hold the answers up as the broker's write-outs do. */
+static bool writer_has_place(struct bare_writer *writer, size_t len) {
+    if (writer->main.flying_count >= writer->depth) return false;
+    if (!stream_has_place(writer, &writer->main, len)) return false;
+    return !writer_copies(writer) ||
+           (writer->copy.flying_count < COPIES_MAX && stream_has_place(writer, &writer->copy, len));
 }
 
 void bare_writer_submit(struct bare_writer *writer) {
     struct bare_block *block = writer->forming;
-    if (writer->mode == BARE_SEGMENT) writer_look_ahead(writer);
-    if (!block || !block->len || writer->flying_count >= writer->depth) return;
+    stream_look_ahead(writer, &writer->main);
+    stream_look_ahead(writer, &writer->copy);
+    if (!block || !block->len) return;
     size_t len = (block->len + PAD - 1) & ~(size_t)(PAD - 1);
     if (!writer_has_place(writer, len)) return;
     memset(block->data + block->len, 0, len - block->len);
-    struct io_uring_sqe *sqe = io_uring_get_sqe(writer->ring);
-    check(sqe);
-    io_uring_prep_write(sqe, writer->file.fd, block->data, (unsigned)len, writer->position);
-    sqe->rw_flags = RWF_DSYNC;
-    io_uring_sqe_set_data64(sqe, (uint64_t)(uintptr_t)block | writer->write_tag);
-    writer->position += len;
+    block->len = len;
+    stream_write(writer, &writer->main, block, RWF_DSYNC, writer->write_tag);
+    if (writer_copies(writer)) stream_write(writer, &writer->copy, block, 0, writer->copy_tag);
     list_append(&writer->flying, &block->node);
-    writer->flying_count++;
     writer->forming = NULL;
     writer->written_blocks++;
-    writer->written_bytes += len;
 }
 
 static void block_release(struct bare_block *block,
@@ -165,16 +195,32 @@ static void block_release(struct bare_block *block,
     }
 }
 
+/* The one that is warm in the cache is the next. */
+static void block_give_back(struct bare_writer *writer, struct bare_block *block) {
+    if (block->writes == 0 && !list_is_linked(&block->node))
+        list_prepend(&writer->free, &block->node);
+}
+
+static void block_written(struct bare_stream *stream, struct bare_block *block, int result) {
+    if (result < (int)block->len) die("a write returned %d", result);
+    stream->flying_count--;
+    block->writes--;
+}
+
 void bare_writer_complete(struct bare_writer *writer, struct bare_block *block, int result,
                           void (*release)(void *connection, struct bytes answer)) {
-    if (result < (int)block->len) die("a durable write returned %d", result);
-    block->done = true;
-    writer->flying_count--;
+    block_written(&writer->main, block, result);
+    block->durable = true;
     for (struct list *first; (first = list_first(&writer->flying));) {
         struct bare_block *oldest = list_entry(first, struct bare_block, node);
-        if (!oldest->done) break;
+        if (!oldest->durable) break;
         block_release(oldest, release);
         list_remove(first);
-        list_prepend(&writer->free, first); /* the one that is warm in the cache */
+        block_give_back(writer, oldest);
     }
+}
+
+void bare_writer_copied(struct bare_writer *writer, struct bare_block *block, int result) {
+    block_written(&writer->copy, block, result);
+    block_give_back(writer, block);
 }

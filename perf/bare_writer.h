@@ -5,7 +5,9 @@
  * BARE_JOURNAL   one 64 MiB file, written with zeros before, used round and round
  * BARE_WRITTEN   the same with 1 GiB: what a disk gives where every block has been written
  * BARE_SEGMENT   files of 1 GiB that are written once, each block allocated before it is needed, as
- *                the broker's segments are; those that are full are removed behind our back */
+ *                the broker's segments are; those that are full are removed behind our back
+ * BARE_TWICE     BARE_JOURNAL, and each block once more as BARE_SEGMENT writes it, which nobody
+ * waits for but the block's memory: the bytes that a journal and segments cost */
 #pragma once
 
 #include <liburing.h>
@@ -13,13 +15,14 @@
 #include "base/list.h"
 #include "base/text.h"
 
-enum bare_mode { BARE_JOURNAL, BARE_WRITTEN, BARE_SEGMENT };
+enum bare_mode { BARE_JOURNAL, BARE_WRITTEN, BARE_SEGMENT, BARE_TWICE };
 
 struct bare_block {
     struct list node; /* in writer->free, or in writer->flying in the order of submission */
     uint8_t *data;
     size_t len;
-    bool done;
+    unsigned writes; /* on their way */
+    bool durable;
     struct text acks; /* for each request: struct bare_ack, then its answer */
 };
 
@@ -35,14 +38,22 @@ struct bare_file {
     bool allocating;
 };
 
+/* Where blocks are written one behind the other. */
+struct bare_stream {
+    struct bare_file file, next; /* next.fd is -1 until this one is nearly full */
+    uint64_t position, file_bytes;
+    unsigned flying_count;
+    bool once; /* files are left when they are full, not used again */
+};
+
 struct bare_writer {
     struct io_uring *ring;
     const char *directory;
     enum bare_mode mode;
-    int depth, flying_count;
-    struct bare_file file, next; /* next.fd is -1 until this one is nearly full */
-    uint64_t position, file_bytes;
-    uint64_t write_tag, allocate_tag; /* the low bits of the user data of our completions */
+    unsigned depth;
+    struct bare_stream main, copy; /* copy: of BARE_TWICE */
+    /* The low bits of the user data of our completions */
+    uint64_t write_tag, copy_tag, allocate_tag;
     struct list free, flying;
     struct bare_block *forming;
     uint64_t written_bytes, written_blocks;
@@ -62,3 +73,5 @@ void bare_writer_allocated(struct bare_file *file, int result);
 /* Takes the completion of a write; calls `release` for each answer that may leave now, in order. */
 void bare_writer_complete(struct bare_writer *writer, struct bare_block *block, int result,
                           void (*release)(void *connection, struct bytes answer));
+/* Takes the completion of a write with the copy's tag. */
+void bare_writer_copied(struct bare_writer *writer, struct bare_block *block, int result);
