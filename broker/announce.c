@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "base/say.h"
+#include "broker/registry_service.h"
 
 void announce_json(const struct server *server, struct text *out) {
     text_printf(out, "{\"kafka\": [");
@@ -16,6 +17,9 @@ void announce_json(const struct server *server, struct text *out) {
     }
     text_printf(out, "]");
     if (server->admin) text_printf(out, ", \"admin\": \"http://%s\"", admin_bound(server->admin));
+    if (server->registry)
+        text_printf(out, ", \"schema_registry\": \"http://%s\"",
+                    registry_service_bound(server->registry));
     text_printf(out, ", \"version\": \"%s\", \"pid\": %d}\n", MILLRACE_VERSION, (int)getpid());
 }
 

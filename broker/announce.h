@@ -5,7 +5,8 @@
 
 #include "broker/server.h"
 
-/* {"kafka": ["127.0.0.1:41234"], "admin": "http://127.0.0.1:9644", "version": "0.1.0", "pid": 4711}
+/* {"kafka": ["127.0.0.1:41234"], "admin": "http://127.0.0.1:9644",
+ *  "schema_registry": "http://127.0.0.1:8081", "version": "0.1.0", "pid": 4711}
  * and a newline. */
 void announce_json(const struct server *server, struct text *out);
 /* False and `error` when the one who waits cannot be told. */

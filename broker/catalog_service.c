@@ -5,6 +5,7 @@
 #include "base/say.h"
 #include "broker/core.h"
 #include "broker/group_service.h"
+#include "broker/registry_service.h"
 #include "broker/server.h"
 
 enum { CHANGE_WAIT_MS = 30000, CATALOG_SEGMENT_BYTES = 64 << 20, CATALOG_INDEX_BYTES = 4096 };
@@ -112,6 +113,7 @@ static void on_partition_created(void *context, const struct catalog_topic *topi
     define_partition(topic, partition, &definition);
     store_create_partition(core->store, &definition);
     group_service_partition_created(core->groups, topic, partition);
+    registry_service_partition_created(core->server->registry, core, topic, partition);
 }
 
 static void on_partition_deleted(void *context, const struct catalog_topic *topic,

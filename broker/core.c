@@ -6,6 +6,7 @@
 #include "broker/chore.h"
 #include "broker/connection.h"
 #include "broker/group_service.h"
+#include "broker/registry_service.h"
 #include "broker/request.h"
 #include "broker/server.h"
 #include "protocol/compress.h"
@@ -130,6 +131,7 @@ bool core_open(struct core *core, struct ring *ring, struct recovered *recovered
 }
 
 void core_deinit(struct core *core) {
+    registry_service_close_core(core->server->registry, core);
     if (core->groups) group_service_free(core->groups);
     if (core->store) store_free(core->store);
     if (core->ring) ring_free(core->ring);

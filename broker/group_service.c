@@ -86,6 +86,10 @@ void group_service_partition_created(struct group_service *service,
         coordinator_open(service->host, log, &groups_kind, &core->catalog);
 }
 
+struct coordinator_host *group_service_host(struct group_service *service) {
+    return service->host;
+}
+
 struct coordinator *group_service_find(struct group_service *service, int32_t index) {
     return index >= 0 && index < service->count ? service->coordinators[index] : NULL;
 }

@@ -29,5 +29,8 @@ void group_service_stop(struct group_service *service, void (*stopped)(struct co
 /* When the store has stopped. */
 void group_service_free(struct group_service *service);
 
+/* For other coordinators of the core. */
+struct coordinator_host *group_service_host(struct group_service *service);
+
 /* The coordinator of that partition of __consumer_offsets, or NULL when it is not here. */
 struct coordinator *group_service_find(struct group_service *service, int32_t index);

@@ -6,6 +6,8 @@
 #include "broker/catalog_service.h"
 #include "broker/connection.h"
 #include "broker/group_service.h"
+#include "broker/offline.h"
+#include "broker/registry_service.h"
 
 enum { CACHE_BYTES_MAX = 64 << 20, COLD_BYTES_MAX = 64 << 20 };
 
@@ -64,6 +66,7 @@ static bool server_recover(struct server *server, struct error *error) {
     bool recovered = recover_partitions(server->recovered, catalog_lives_find, lives, error);
     catalog_lives_free(lives);
     if (recovered) recover_report(server->recovered, &server->recovery);
+    if (recovered) offline_apply(server);
     return recovered && recover_finish(server->recovered, server->core_count, error);
 }
 
@@ -94,6 +97,7 @@ bool server_join(struct server *server, struct error *error) {
         !data_directory_expect_journals(&server->directory, server->core_count, error))
         return false;
     server->catalog_service = catalog_service_new(server->core_list, server->core_count);
+    server->registry = registry_service_new(server);
     return true;
 }
 
@@ -101,7 +105,9 @@ bool server_begin_core(struct server *server, unsigned index, struct error *erro
     struct core *core = &server->cores[index];
     catalog_service_start(server->catalog_service, core);
     group_service_start(core->groups);
+    registry_service_start(server->registry, core);
     return index > 0 || (listeners_open(&server->listeners, server, core, error) &&
+                         registry_service_listen(server->registry, error) &&
                          admin_open(server, &server->admin, error));
 }
 
@@ -114,8 +120,13 @@ static void core_stopped(void *context) {
 
 static void core_stop_store(struct core *core) { store_stop(core->store, core_stopped, core); }
 
+static void core_stop_groups(struct core *core) {
+    group_service_stop(core->groups, core_stop_store);
+}
+
 static void core_stop(struct mail *mail) {
-    group_service_stop(container_of(mail, struct core, stop)->groups, core_stop_store);
+    struct core *core = container_of(mail, struct core, stop);
+    registry_service_stop(core->server->registry, core, core_stop_groups);
 }
 
 /* On the first core: another one has no connections and requests any more. */
@@ -168,12 +179,16 @@ static void core_drain(struct mail *mail) {
 }
 
 /* Behind the tickets that are on their way to the cores. */
-static void server_admin_stopped(struct server *server) {
+static void server_registry_stopped(struct server *server) {
     server->undrained = server->core_count;
     for (unsigned i = 0; i < server->core_count; i++) {
         server->cores[i].drain.deliver = core_drain;
         ring_post(server->cores[i].ring, &server->cores[i].drain);
     }
+}
+
+static void server_admin_stopped(struct server *server) {
+    registry_service_close(server->registry, server, server_registry_stopped);
 }
 
 static void server_listeners_stopped(struct server *server) {
@@ -210,6 +225,7 @@ void server_close(struct server *server) {
     for (unsigned i = 0; i < server->core_count; i++)
         if (server->cores[i].server) server_close_core(server, i); /* never ran */
     if (server->recovered) recover_free(server->recovered);
+    registry_service_free(server->registry);
     free(server->cores);
     if (server->has_directory) data_directory_close(&server->directory);
 }

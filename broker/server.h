@@ -41,6 +41,7 @@ struct server {
     struct core *core_list[CORES_MAX];
     unsigned core_count;
     struct catalog_service *catalog_service;
+    struct registry_service *registry; /* NULL: none */
     bool has_directory;
 
     /* ---- of the first core ---- */

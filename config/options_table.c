@@ -64,7 +64,8 @@ const struct option_row option_rows[] = {
      BETWEEN(-1, 1 << 20), .not_in_file = true,
      .doc = "File descriptor that gets one line of JSON as soon as the broker serves: "
             "{\"kafka\": [\"127.0.0.1:41234\"], \"admin\": \"http://127.0.0.1:9644\", "
-            "\"version\": ..., \"pid\": ...}. It is closed "
+            "\"schema_registry\": \"http://127.0.0.1:8081\", \"version\": ..., \"pid\": ...}. It "
+            "is closed "
             "afterwards. -1: none."},
     {"ready-file", OPTION_PATH, OPTION_GROUP_RUNNING, FIELD(ready_file), .value = "",
      .doc = "File that appears, complete, with the same line as soon as the broker serves."},
@@ -89,6 +90,11 @@ const struct option_row option_rows[] = {
          "Address for /health, /ready and /metrics (Prometheus) over HTTP; empty for none. Where "
          "another process has the default address, a free port is taken: the ready line and "
          "the log say which."},
+    {"registry-listen", OPTION_ENDPOINTS, OPTION_GROUP_LISTENING, FIELD(registry_listen),
+     .value = "127.0.0.1:8081",
+     .doc =
+         "Address of the schema registry (Confluent's REST interface) over HTTP; port 0 lets the "
+         "kernel choose, empty is none."},
     {"connections-max", OPTION_INT, OPTION_GROUP_LISTENING, FIELD(connections_max), .value = "0",
      BETWEEN(0, INT32_MAX), .reloadable = true, KAFKA("max.connections", CONFIG_INT),
      .doc = "Connections at the same time. 0 takes four fifths of the limit on open files."},

@@ -34,8 +34,9 @@ struct http_exchange {
     const struct http_request *request;
     struct bytes parts[URI_SEGMENTS_MAX]; /* what stood where the pattern has {}, decoded */
     size_t part_count;
-    struct arena arena; /* for the handler */
-    void *context;      /* of the service */
+    struct bytes prefix; /* behind the service's prefix, decoded; null where it is not there */
+    struct arena arena;  /* for the handler */
+    void *context;       /* of the service */
     struct http_connection *connection;
 };
 
@@ -53,6 +54,9 @@ struct http_service {
     size_t route_count;
     void *context;
     size_t body_max;
+    /* NULL, or a first segment that may stand, with another one behind it, before every route:
+     * with "contexts", /contexts/x/subjects is /subjects, and the exchange's prefix is "x". */
+    const char *prefix;
     const char *content_type; /* of refusals, whose body is {"error_code":N,"message":"..."} */
 
     /* ---- its own ---- */

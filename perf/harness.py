@@ -80,7 +80,8 @@ def with_printed_port(server):
 
 def broker(options, *more):
     server = Server("broker", [str(options.broker), "serve", "--data", "{directory}/data", "--listen",
-                           "127.0.0.1:0", "--io", options.io, "--ready-file", "{directory}/ready",
+                           "127.0.0.1:0", "--io", options.io, "--registry-listen", "", "--ready-file",
+                           "{directory}/ready",
                            *more])
     ready = server.directory / "ready"
     for _ in range(6000):

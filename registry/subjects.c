@@ -60,7 +60,7 @@ static struct context *context_have(struct subjects *subjects, struct bytes name
     return context;
 }
 
-static struct subject *subject_named(const struct subjects *subjects, struct bytes name) {
+struct subject *subjects_named(const struct subjects *subjects, struct bytes name) {
     struct map_node *node = map_find(&subjects->by_name, hash_bytes(name));
     for (; node; node = map_find_next(node)) {
         struct subject *subject = map_entry(node, struct subject, by_name);
@@ -71,7 +71,7 @@ static struct subject *subject_named(const struct subjects *subjects, struct byt
 
 /* For a change. */
 static struct subject *subject_have(struct subjects *subjects, struct bytes name) {
-    struct subject *subject = subject_named(subjects, name);
+    struct subject *subject = subjects_named(subjects, name);
     if (subject) subject->generation = subjects->generation;
     if (subject) return subject;
     subject = new_zero(struct subject);
@@ -171,7 +171,7 @@ void subjects_apply_compiled(struct subjects *subjects, const struct schema_reco
     check(record->kind == SCHEMA_RECORD_SCHEMA && !record->tombstone);
     subjects->generation++;
     struct subject *subject = subject_have(subjects, record->subject);
-    schema->entry.id = record->entry.id;
+    if (schema->entry.id != record->entry.id) schema->entry.id = record->entry.id; /* still ours */
     version_remove(subjects, subject, record->version);
     version_add(subjects, subject, &record->entry, schema);
 }
@@ -216,7 +216,7 @@ static void mode_apply(struct subjects *subjects, const struct schema_record *re
 }
 
 static void delete_apply(struct subjects *subjects, const struct schema_record *record) {
-    struct subject *subject = subject_named(subjects, record->subject);
+    struct subject *subject = subjects_named(subjects, record->subject);
     if (subject) subject->generation = subjects->generation;
     for (size_t i = 0; subject && i < subject->count; i++) {
         struct schema_entry *entry = &subject->versions[i]->entry;
@@ -225,7 +225,7 @@ static void delete_apply(struct subjects *subjects, const struct schema_record *
 }
 
 static void clear_apply(struct subjects *subjects, const struct schema_record *record) {
-    struct subject *subject = subject_named(subjects, record->subject);
+    struct subject *subject = subjects_named(subjects, record->subject);
     if (subject) subject->generation = subjects->generation;
     for (size_t i = subject ? subject->count : 0; i > 0; i--) {
         const struct schema_entry *entry = &subject->versions[i - 1]->entry;
@@ -263,7 +263,7 @@ struct subject_version *subject_find_version(const struct subject *subject, int3
 
 struct subject *subjects_find(const struct subjects *subjects, struct bytes name,
                               bool deleted_too) {
-    struct subject *subject = subject_named(subjects, name);
+    struct subject *subject = subjects_named(subjects, name);
     return subject && subject_find_version(subject, -1, deleted_too) ? subject : NULL;
 }
 
@@ -335,11 +335,11 @@ size_t subjects_contexts(const struct subjects *subjects, struct registry_contex
 static const struct subject *context_subject(const struct subjects *subjects, struct bytes name) {
     struct bytes context = subject_context(name);
     if (name.len == 0 || name.at[0] != ':' || context.len + 2 > name.len) return NULL;
-    return subject_named(subjects, bytes_make(name.at, context.len + 2));
+    return subjects_named(subjects, bytes_make(name.at, context.len + 2));
 }
 
 enum compatibility_level subjects_level(const struct subjects *subjects, struct bytes name) {
-    const struct subject *subject = subject_named(subjects, name);
+    const struct subject *subject = subjects_named(subjects, name);
     if (subject && subject->level_set) return subject->level;
     subject = context_subject(subjects, name);
     if (subject && subject->level_set) return subject->level;
@@ -347,7 +347,7 @@ enum compatibility_level subjects_level(const struct subjects *subjects, struct 
 }
 
 enum registry_mode subjects_mode(const struct subjects *subjects, struct bytes name) {
-    const struct subject *subject = subject_named(subjects, name);
+    const struct subject *subject = subjects_named(subjects, name);
     enum registry_mode for_all = subjects->mode ? subjects->mode : MODE_READWRITE;
     if (for_all == MODE_READONLY_OVERRIDE) return for_all;
     if (subject && subject->mode) return subject->mode;
@@ -374,7 +374,7 @@ bool registry_mode_parse(struct bytes text, enum registry_mode *mode) {
 void subjects_prepare_register(const struct subjects *subjects, struct bytes name,
                                const struct schema *schema, struct schema_record *record) {
     const struct context *context = context_find(subjects, schema->context);
-    const struct subject *subject = subject_named(subjects, name);
+    const struct subject *subject = subjects_named(subjects, name);
     const struct subject_version *same = subjects_find_same(subjects, NULL, schema, true);
     size_t count = subject ? subject->count : 0;
     check(!context || context->id_highest < INT32_MAX);

@@ -81,6 +81,8 @@ void subjects_reindex(struct subjects *subjects);
 
 /* A subject with at least one version, the soft-deleted ones counting or not; or NULL. */
 struct subject *subjects_find(const struct subjects *subjects, struct bytes name, bool deleted_too);
+/* One that has, or had, versions or settings; or NULL. */
+struct subject *subjects_named(const struct subjects *subjects, struct bytes name);
 /* "latest" is -1. NULL when there is none. */
 struct subject_version *subject_find_version(const struct subject *subject, int32_t version,
                                              bool deleted_too);

@@ -144,4 +144,4 @@ class Restarts:
 def millrace(options):
     return Program("millrace", lambda directory, port: [
         str(options.broker), "serve", "--data", f"{directory}/data", "--listen",
-        f"127.0.0.1:{port}", "--io", options.io], metadata_probe())
+        f"127.0.0.1:{port}", "--io", options.io, "--registry-listen", ""], metadata_probe())

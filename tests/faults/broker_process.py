@@ -41,8 +41,9 @@ class BrokerProcess:
         """Starts it, and does not wait."""
         self.launched = time.monotonic()
         (self.directory / "ready").unlink(missing_ok=True)
-        command = [self.path, "serve", "--listen", self.address, "--data", self.directory / "data",
-                   "--exit-with-parent", "--ready-file", self.directory / "ready", *self.options]
+        command = [self.path, "serve", "--listen", self.address, "--registry-listen", "127.0.0.1:0",
+                   "--data", self.directory / "data", "--exit-with-parent", "--ready-file",
+                   self.directory / "ready", *self.options]
         with open(self.directory / "log", "a") as log:
             self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log,
                                             stderr=log)

@@ -46,8 +46,8 @@ class Broker:
         where = ["--ephemeral"] if self.ephemeral else ["--data", str(self.data)]
         self.log_file = open(self.log, "a+", encoding="utf-8", errors="replace")
         self.process = subprocess.Popen(
-            [self.program, "serve", *where, "--listen", "127.0.0.1:0", "--io", self.backend,
-             "--ready-file", str(ready), "--exit-with-parent", *self.options],
+            [self.program, "serve", *where, "--listen", "127.0.0.1:0", "--registry-listen",
+             "127.0.0.1:0", "--io", self.backend, "--ready-file", str(ready), "--exit-with-parent", *self.options],
             stdin=subprocess.DEVNULL, stdout=self.log_file, stderr=self.log_file,
             env={**environment(), "TMPDIR": str(self.folder)})
         Broker.alive.append(self)

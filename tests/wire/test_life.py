@@ -77,7 +77,8 @@ def test_ready_file_and_ready_fd():
     reader, writer = os.pipe()
     process = subprocess.Popen(
         [Broker.program, "serve", "--ephemeral", "--listen", "127.0.0.1:0", "--listen",
-         "second=127.0.0.1:0", "--ready-fd", str(writer), "--io", Broker.backend],
+         "second=127.0.0.1:0", "--registry-listen", "", "--ready-fd", str(writer), "--io",
+         Broker.backend],
         pass_fds=[writer], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     os.close(writer)
     with os.fdopen(reader) as pipe:
@@ -130,8 +131,8 @@ def test_exit_with_parent():
             "subprocess.Popen(sys.argv[1:], stdout=subprocess.DEVNULL);time.sleep(60)")
     parent = subprocess.Popen([
         sys.executable, "-c", code, Broker.program, "serve", "--data", str(folder / "child"),
-        "--listen", "127.0.0.1:0", "--io", Broker.backend, "--ready-file", str(ready),
-        "--exit-with-parent"], stderr=subprocess.DEVNULL)
+        "--listen", "127.0.0.1:0", "--registry-listen", "", "--io", Broker.backend, "--ready-file",
+        str(ready), "--exit-with-parent"], stderr=subprocess.DEVNULL)
     deadline = time.monotonic() + SECONDS
     while not ready.exists():
         assert time.monotonic() < deadline
@@ -151,7 +152,8 @@ def test_exit_with_parent():
 
 def test_what_cannot_start_says_why():
     def refused(*options):
-        done = subprocess.run([Broker.program, "serve", "--io", Broker.backend, *options],
+        done = subprocess.run([Broker.program, "serve", "--io", Broker.backend,
+                               "--registry-listen", "", *options],
                               capture_output=True, text=True, timeout=SECONDS)
         assert done.returncode == 1, done
         return done.stderr

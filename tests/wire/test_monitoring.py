@@ -85,7 +85,8 @@ def test_where_it_listens():
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         done = subprocess.run([Broker.program, "serve", "--ephemeral", "--listen", "127.0.0.1:0",
-                               "--admin-listen", f"127.0.0.1:{port}", "--io", Broker.backend],
+                               "--registry-listen", "", "--admin-listen", f"127.0.0.1:{port}",
+                               "--io", Broker.backend],
                               capture_output=True, text=True, timeout=SECONDS)
         assert done.returncode == 1 and str(port) in done.stderr
     with Broker(ephemeral=True) as first, Broker(ephemeral=True) as second:

@@ -1,0 +1,77 @@
+#include "broker/registry_listener.h"
+
+#include <errno.h>
+#include <stdio.h>
+
+#include "broker/registry_service.h"
+#include "broker/server.h"
+
+static void api_change(struct registry_api *api, struct schema_change *change) {
+    registry_service_change(container_of(api, struct registry_listener, api)->service, change);
+}
+
+static size_t api_associations(struct registry_api *api, struct bytes topic, struct arena *arena,
+                               struct registry_association found[CONTRACTS_OF_TOPIC_MAX]) {
+    (void)api;
+    (void)topic;
+    (void)arena;
+    (void)found;
+    return 0;
+}
+
+static void api_topics_bound(struct registry_api *api, struct bytes subject, int32_t version,
+                             struct text *names) {
+    (void)api;
+    (void)subject;
+    (void)version;
+    (void)names;
+}
+
+static bool open_at(struct http_service *http, const struct endpoint *endpoint,
+                    struct error *error) {
+    char address[300];
+    const char *form = strchr(endpoint->host, ':') ? "[%s]:%d" : "%s:%d";
+    snprintf(address, sizeof address, form, endpoint->host, endpoint->port);
+    if (http_service_open(http, address, error)) return true;
+    if (error->code == EADDRINUSE)
+        error_set(error, EADDRINUSE,
+                  "registry-listen: %s is taken by another process; choose another address with "
+                  "--registry-listen HOST:PORT (port 0 takes a free one), or none with "
+                  "--registry-listen \"\"",
+                  address);
+    return false;
+}
+
+bool registry_listener_open(struct registry_listener *listener, struct registry_service *service,
+                            struct server *server, struct error *error) {
+    const struct endpoints *wanted = &server->options->registry_listen;
+    struct core *first = &server->cores[0];
+    if (wanted->count > 1) return error_set(error, 0, "registry-listen takes one address");
+    listener->service = service;
+    listener->server = server;
+    listener->api = (struct registry_api){.ring = first->ring,
+                                          .view = &first->schemas,
+                                          .cluster_id = server->cluster_id,
+                                          .change = api_change,
+                                          .associations = api_associations,
+                                          .topics_bound = api_topics_bound};
+    listener->http = (struct http_service){.ring = first->ring,
+                                           .routes = registry_routes,
+                                           .route_count = registry_route_count,
+                                           .context = &listener->api,
+                                           .body_max = HTTP_BODY_MAX,
+                                           .prefix = REGISTRY_PREFIX,
+                                           .content_type = REGISTRY_CONTENT_TYPE};
+    return open_at(&listener->http, &wanted->items[0], error);
+}
+
+static void on_stopped(struct http_service *http) {
+    struct registry_listener *listener = container_of(http, struct registry_listener, http);
+    listener->stopped(listener->server);
+}
+
+void registry_listener_stop(struct registry_listener *listener,
+                            void (*stopped)(struct server *server)) {
+    listener->stopped = stopped;
+    http_service_stop(&listener->http, on_stopped);
+}

@@ -1,0 +1,48 @@
+#include "registry/api.h"
+
+#include "base/memory.h"
+#include "registry/api_handlers.h"
+
+const struct http_route registry_routes[] = {
+    {VERB_GET, "/", root_handle},
+    {VERB_POST, "/", root_handle},
+    {VERB_GET, "/subjects", subjects_handle},
+    {VERB_POST, "/subjects/{}", lookup_handle},
+    {VERB_DELETE, "/subjects/{}", subject_delete_handle},
+    {VERB_GET, "/subjects/{}/versions", versions_handle},
+    {VERB_POST, "/subjects/{}/versions", register_handle},
+    {VERB_GET, "/subjects/{}/versions/{}", version_handle},
+    {VERB_DELETE, "/subjects/{}/versions/{}", version_delete_handle},
+    {VERB_GET, "/subjects/{}/versions/{}/schema", version_text_handle},
+    {VERB_GET, "/subjects/{}/versions/{}/referencedby", referenced_by_handle},
+    {VERB_GET, "/subjects/{}/versions/{}/referencedBy", referenced_by_handle},
+    {VERB_GET, "/schemas", schemas_handle},
+    {VERB_GET, "/schemas/types", types_handle},
+    {VERB_GET, "/schemas/ids/{}", id_handle},
+    {VERB_GET, "/schemas/ids/{}/schema", id_text_handle},
+    {VERB_GET, "/schemas/ids/{}/versions", id_versions_handle},
+    {VERB_GET, "/schemas/ids/{}/subjects", id_subjects_handle},
+    {VERB_GET, "/schemas/guids/{}", guid_handle},
+    {VERB_GET, "/schemas/guids/{}/ids", guid_ids_handle},
+    {VERB_GET, "/config", config_get_handle},
+    {VERB_PUT, "/config", config_put_handle},
+    {VERB_DELETE, "/config", config_delete_handle},
+    {VERB_GET, "/config/{}", config_get_handle},
+    {VERB_PUT, "/config/{}", config_put_handle},
+    {VERB_DELETE, "/config/{}", config_delete_handle},
+    {VERB_GET, "/mode", mode_get_handle},
+    {VERB_PUT, "/mode", mode_put_handle},
+    {VERB_DELETE, "/mode", mode_delete_handle},
+    {VERB_GET, "/mode/{}", mode_get_handle},
+    {VERB_PUT, "/mode/{}", mode_put_handle},
+    {VERB_DELETE, "/mode/{}", mode_delete_handle},
+    {VERB_POST, "/compatibility/subjects/{}/versions", compare_all_handle},
+    {VERB_POST, "/compatibility/subjects/{}/versions/{}", compare_version_handle},
+    {VERB_GET, "/contexts", contexts_handle},
+    {VERB_GET, "/associations/resources/{}/{}", associations_handle},
+    {VERB_GET, "/v1/metadata/id", cluster_handle},
+    {VERB_GET, "/v1/metadata/version", server_version_handle},
+    {VERB_GET, "/status/ready", ready_handle},
+    {VERB_GET, "/_health", ready_handle},
+};
+const size_t registry_route_count = array_count(registry_routes);

@@ -1,0 +1,206 @@
+/* Subjects and their versions, as they are. */
+#include "base/check.h"
+#include "registry/api_body.h"
+#include "registry/api_handlers.h"
+
+enum { SCHEMAS_MAX = 1000 };
+
+void root_handle(struct http_exchange *exchange) {
+    http_answer(exchange, 200, REGISTRY_CONTENT_TYPE, BYTES_OF("{}"));
+}
+
+void types_handle(struct http_exchange *exchange) {
+    http_answer(exchange, 200, REGISTRY_CONTENT_TYPE, BYTES_OF("[\"JSON\",\"PROTOBUF\",\"AVRO\"]"));
+}
+
+/* --- lists --- */
+
+/* Begins and ends an array, with what `limit` and `offset` leave of `count` items. */
+static void list_names(struct api_call *call, const struct bytes *names, size_t count) {
+    size_t from, to;
+    call_page(call, &from, &to, count);
+    text_printf(&call->body, "[");
+    for (size_t i = from; i < to; i++) body_print_text(call, i > from ? "," : "", names[i]);
+    text_printf(&call->body, "]");
+}
+
+static void list_numbers(struct api_call *call, const int32_t *numbers, size_t count) {
+    size_t from, to;
+    call_page(call, &from, &to, count);
+    text_printf(&call->body, "[");
+    for (size_t i = from; i < to; i++)
+        text_printf(&call->body, "%s%d", i > from ? "," : "", numbers[i]);
+    text_printf(&call->body, "]");
+}
+
+/* Hidden ones only where they were asked for; `deletedOnly` wants no others. */
+static bool is_listed(struct api_call *call, const struct schema_version *version) {
+    if (call_flag(call, "deletedOnly")) return version->deleted;
+    return !version->deleted || call_flag(call, "deleted");
+}
+
+/* ":*:" is every context. */
+static bool has_prefix(struct api_call *call, struct bytes name) {
+    struct bytes prefix = call_parameter(call, "subjectPrefix"), context = call_context(call);
+    if (!bytes_equal_text(context, ".") && !bytes_equal(subject_context(name), context))
+        return false;
+    if (bytes_is_null(prefix) || bytes_starts_with(prefix, BYTES_OF(":*:"))) return true;
+    if (bytes_starts_with(prefix, BYTES_OF(":.:")))
+        return bytes_equal_text(subject_context(name), ".") &&
+               bytes_starts_with(name, bytes_make(prefix.at + 3, prefix.len - 3));
+    return bytes_starts_with(name, prefix);
+}
+
+static bool subject_is_listed(struct api_call *call, const struct schema_subject *subject) {
+    for (size_t i = 0; i < subject->count; i++) {
+        bool live = !subject->versions[i].deleted;
+        if (live && call_flag(call, "deletedOnly")) return false;
+        if (live) return true;
+    }
+    return call_flag(call, "deleted") || call_flag(call, "deletedOnly");
+}
+
+void subjects_handle(struct http_exchange *exchange) {
+    struct api_call *call = call_begin(exchange);
+    if (!call) return;
+    const struct schema_view *view = call->view;
+    struct bytes *names = arena_array(&call->arena, struct bytes, view->subject_count + 1);
+    size_t count = 0;
+    for (size_t i = 0; i < view->subject_count; i++) {
+        const struct schema_subject *subject = &view->subjects[i];
+        if (has_prefix(call, subject->name) && subject_is_listed(call, subject))
+            names[count++] = subject->name;
+    }
+    list_names(call, names, count);
+    call_answer(call);
+}
+
+void versions_handle(struct http_exchange *exchange) {
+    struct api_call *call = call_begin(exchange);
+    if (!call) return;
+    bool deleted_too = call_flag(call, "deleted") || call_flag(call, "deletedOnly") ||
+                       call_flag(call, "deletedAsNegative");
+    const struct schema_subject *subject =
+        call_find_subject(call, call_subject(call, 0), deleted_too);
+    size_t count = 0;
+    int32_t *numbers = arena_array(&call->arena, int32_t, subject ? subject->count : 1);
+    for (size_t i = 0; subject && i < subject->count; i++) {
+        const struct schema_version *version = &subject->versions[i];
+        bool negative = version->deleted && call_flag(call, "deletedAsNegative");
+        if (negative || is_listed(call, version))
+            numbers[count++] = negative ? -version->version : version->version;
+    }
+    if (subject) list_numbers(call, numbers, count);
+    call_answer(call);
+}
+
+/* --- one version --- */
+
+/* What the path names, or a refusal. */
+static const struct schema_version *path_version(struct api_call *call,
+                                                 const struct schema_subject **subject) {
+    int32_t number;
+    bool deleted_too = call_flag(call, "deleted");
+    if (!call_version(call, 1, &number)) return NULL;
+    *subject = call_find_subject(call, call_subject(call, 0), deleted_too);
+    return *subject ? call_find_version(call, *subject, number, deleted_too) : NULL;
+}
+
+static void version_print(struct api_call *call) {
+    const struct schema_subject *subject;
+    const struct schema_version *version = path_version(call, &subject);
+    struct bytes text;
+    if (version && body_schema_text(call, version->schema, &text))
+        body_print_version(call, subject->name, version, text);
+}
+
+void version_handle(struct http_exchange *exchange) {
+    struct api_call *call = call_begin(exchange);
+    if (call) body_answer(call, version_print);
+}
+
+static void version_text_print(struct api_call *call) {
+    const struct schema_subject *subject;
+    const struct schema_version *version = path_version(call, &subject);
+    struct bytes text;
+    if (version && body_schema_text(call, version->schema, &text)) text_append(&call->body, text);
+}
+
+void version_text_handle(struct http_exchange *exchange) {
+    struct api_call *call = call_begin(exchange);
+    if (call) body_answer(call, version_text_print);
+}
+
+static bool refers_to(struct api_call *call, const struct schema *schema, struct bytes subject,
+                      int32_t version) {
+    for (size_t i = 0; i < schema->entry.reference_count; i++) {
+        const struct schema_reference *reference = &schema->entry.references[i];
+        if (reference->version == version && bytes_equal(reference->subject, subject)) return true;
+    }
+    (void)call;
+    return false;
+}
+
+/* Whether a version that is listed has the schema. */
+static bool is_in_use(struct api_call *call, const struct schema *schema) {
+    for (size_t i = 0; i < call->view->subject_count; i++) {
+        const struct schema_subject *subject = &call->view->subjects[i];
+        for (size_t j = 0; j < subject->count; j++)
+            if (subject->versions[j].schema == schema && is_listed(call, &subject->versions[j]))
+                return true;
+    }
+    return false;
+}
+
+void referenced_by_handle(struct http_exchange *exchange) {
+    struct api_call *call = call_begin(exchange);
+    const struct schema_subject *subject;
+    if (!call) return;
+    const struct schema_version *version = path_version(call, &subject);
+    int32_t *ids = arena_array(&call->arena, int32_t, call->view->schema_count + 1);
+    size_t count = 0;
+    for (size_t i = 0; version && i < call->view->schema_count; i++) {
+        const struct schema *schema = call->view->by_id[i];
+        if (refers_to(call, schema, subject->name, version->version) && is_in_use(call, schema))
+            ids[count++] = schema->entry.id;
+    }
+    if (version) list_numbers(call, ids, count);
+    call_answer(call);
+}
+
+/* --- everything --- */
+
+static void schemas_print(struct api_call *call) {
+    bool latest_only = call_flag(call, "latestOnly");
+    size_t count = 0, from, to;
+    call_page(call, &from, &to, SIZE_MAX);
+    text_printf(&call->body, "[");
+    for (size_t i = 0; i < call->view->subject_count; i++) {
+        const struct schema_subject *subject = &call->view->subjects[i];
+        if (!has_prefix(call, subject->name)) continue;
+        const struct schema_version *latest =
+            schema_subject_version(subject, -1, call_flag(call, "deleted"));
+        for (size_t j = 0; j < subject->count; j++) {
+            const struct schema_version *version = &subject->versions[j];
+            if (!is_listed(call, version) || (latest_only && version != latest)) continue;
+            if (count++ < from || count > to || count > from + SCHEMAS_MAX) continue;
+            text_printf(&call->body, "%s", count > from + 1 ? "," : "");
+            body_print_version(call, subject->name, version, version->schema->entry.schema);
+        }
+    }
+    text_printf(&call->body, "]");
+}
+
+void schemas_handle(struct http_exchange *exchange) {
+    struct api_call *call = call_begin(exchange);
+    if (call) call_work(call, schemas_print, call_answer);
+}
+
+void contexts_handle(struct http_exchange *exchange) {
+    struct api_call *call = call_begin(exchange);
+    if (!call) return;
+    struct bytes *names = arena_array(&call->arena, struct bytes, call->view->context_count + 1);
+    for (size_t i = 0; i < call->view->context_count; i++) names[i] = call->view->contexts[i].name;
+    list_names(call, names, call->view->context_count);
+    call_answer(call);
+}
