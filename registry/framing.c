@@ -10,7 +10,7 @@ static bool fail(const char **problem, const char *text) {
     return false;
 }
 
-static bool schema_take(struct bytes *rest, struct framed *framed, const char **problem) {
+bool framing_take_schema(struct bytes *rest, struct framed *framed, const char **problem) {
     if (rest->len == 0) return fail(problem, "empty: no schema id");
     uint8_t magic = rest->at[0];
     size_t size = magic == MAGIC_ID ? 4 : FRAMING_GUID_SIZE;
@@ -29,7 +29,7 @@ static bool schema_take(struct bytes *rest, struct framed *framed, const char **
     return true;
 }
 
-static bool path_take(struct bytes *rest, struct framed *framed, const char **problem) {
+bool framing_take_path(struct bytes *rest, struct framed *framed, const char **problem) {
     int32_t count;
     if (!varint_take_i32(rest, &count)) {
         return fail(problem,
@@ -55,14 +55,17 @@ static bool path_take(struct bytes *rest, struct framed *framed, const char **pr
 }
 
 bool framing_read_prefix(struct bytes value, struct framed *framed, const char **problem) {
-    if (!schema_take(&value, framed, problem) || !path_take(&value, framed, problem)) return false;
+    if (!framing_take_schema(&value, framed, problem) ||
+        !framing_take_path(&value, framed, problem))
+        return false;
     framed->payload = value;
     return true;
 }
 
 bool framing_read_header(struct bytes header, struct bytes value, struct framed *framed,
                          const char **problem) {
-    if (!schema_take(&header, framed, problem) || !path_take(&header, framed, problem))
+    if (!framing_take_schema(&header, framed, problem) ||
+        !framing_take_path(&header, framed, problem))
         return false;
     if (header.len) return fail(problem, "bytes behind the message indexes of the header");
     framed->payload = value;

@@ -28,6 +28,11 @@ struct framed {
     struct bytes payload;
 };
 
+/* The two steps of it: schemas that are not Protobuf have no indexes. Both take bytes off the front
+ * of `rest`. */
+bool framing_take_schema(struct bytes *rest, struct framed *framed, const char **problem);
+bool framing_take_path(struct bytes *rest, struct framed *framed, const char **problem);
+/* Both steps. */
 bool framing_read_prefix(struct bytes value, struct framed *framed, const char **problem);
 /* `header` is the header's value and all of it has to be used; `value` becomes the payload. */
 bool framing_read_header(struct bytes header, struct bytes value, struct framed *framed,

@@ -299,6 +299,8 @@ enum append_state partition_append_now(struct partition *partition, struct appen
             return append_duplicate(partition, append, &verdict);
         if (verdict.verdict == PRODUCER_ERROR) return append_refuse(append, verdict.code);
     }
+    enum error_code judged = append->judge ? append->judge(append) : ERROR_NONE;
+    if (judged != ERROR_NONE) return append_refuse(append, judged);
     int64_t now_ms = ring_wall_ms(partition->store->ring);
     if (partition_wants_roll(partition, append->batch.len, now_ms)) {
         uint32_t number = partition->segment_count ? partition_active(partition)->number + 1

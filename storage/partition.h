@@ -57,6 +57,10 @@ struct append {
     int64_t append_time_ms; /* in: LogAppendTime to stamp, or -1 to keep CreateTime */
     uint64_t deadline_ns;   /* how long it may wait for space */
     void (*done)(struct append *append);
+    /* Has the last word on a batch that is new and in sequence, right before it gets its offsets,
+     * also when it has waited for space: another code than NONE refuses it and leaves no trace. A
+     * duplicate is not asked about. NULL: nothing to say. */
+    enum error_code (*judge)(struct append *append);
     /* Result */
     enum error_code code;
     int64_t base_offset;

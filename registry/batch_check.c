@@ -1,0 +1,111 @@
+#include "registry/batch_check.h"
+
+#include <stdio.h>
+
+#include "base/check.h"
+#include "base/memory.h"
+
+struct checking {
+    struct topic_contract parts[CONTRACT_PARTS];
+    bool open[CONTRACT_PARTS];
+    int32_t record_count;
+    struct batch_breaches *breaches; /* NULL: none so far */
+};
+
+static void breach_tell(struct record_breach *told, int32_t index, enum contract_part part,
+                        const struct breach *breach) {
+    told->index = index;
+    told->part = part;
+    told->breach = *breach;
+}
+
+/* The list grows in powers of two from 8 on. */
+static void list_add(struct batch_breaches *breaches, int32_t index) {
+    int32_t count = breaches->listed_count;
+    if (count == BATCH_BREACHES_LISTED) return;
+    if (count == 0 || (count >= 8 && (count & (count - 1)) == 0))
+        breaches->listed =
+            memory_resize(breaches->listed, (count ? 2 * (size_t)count : 8) * sizeof(int32_t));
+    breaches->listed[breaches->listed_count++] = index;
+}
+
+static struct batch_breaches *breaches_of(struct checking *checking) {
+    if (!checking->breaches) {
+        checking->breaches = new_zero(struct batch_breaches);
+        checking->breaches->record_count = checking->record_count;
+    }
+    return checking->breaches;
+}
+
+static void record_is_bad(struct checking *checking, int32_t index, enum contract_part part,
+                          const struct breach *breach) {
+    struct batch_breaches *breaches = breaches_of(checking);
+    breaches->bad_count++;
+    list_add(breaches, index);
+    if (breaches->told_count < BATCH_BREACHES_TOLD)
+        breach_tell(&breaches->told[breaches->told_count++], index, part, breach);
+}
+
+static void record_is_seen(struct checking *checking, int32_t index, enum contract_part part,
+                           const struct breach *breach) {
+    struct batch_breaches *breaches = breaches_of(checking);
+    breaches->seen_count++;
+    if (breaches->shown_count < BATCH_BREACHES_SEEN)
+        breach_tell(&breaches->seen[breaches->shown_count++], index, part, breach);
+}
+
+/* A record is told of once: by what makes it bad, or else by what is seen first. */
+static void check_record(struct checking *checking, const struct record *record, int32_t index) {
+    struct breach breach, seen;
+    int seen_part = -1;
+    for (enum contract_part part = 0; part < CONTRACT_PARTS; part++) {
+        struct topic_contract *contract = &checking->parts[part];
+        if (!checking->open[part] || topic_contract_check(contract, record, &breach)) continue;
+        if (contract->config->on_violation == CONTRACT_REJECT) {
+            record_is_bad(checking, index, part, &breach);
+            return;
+        }
+        if (seen_part >= 0) continue;
+        seen_part = (int)part;
+        seen = breach;
+    }
+    if (seen_part >= 0) record_is_seen(checking, index, (enum contract_part)seen_part, &seen);
+}
+
+struct batch_breaches *batch_check(const struct topic_config *config, struct bytes topic,
+                                   const struct schema_view *view, struct bytes records,
+                                   int32_t count) {
+    struct checking checking;
+    struct record record;
+    check(view->loaded);
+    checking.record_count = count;
+    checking.breaches = NULL;
+    for (enum contract_part part = 0; part < CONTRACT_PARTS; part++) {
+        const struct contract_config *binding = &config->contracts[part];
+        checking.open[part] = contract_config_level(binding) != CONTRACT_OFF;
+        if (checking.open[part])
+            topic_contract_open(&checking.parts[part], part, binding, topic, view);
+    }
+    for (int32_t index = 0; index < count; index++) {
+        check(record_next(&records, &record) == RECORD_READ);
+        check_record(&checking, &record, index);
+    }
+    return checking.breaches;
+}
+
+void batch_breaches_free(struct batch_breaches *breaches) {
+    if (!breaches) return;
+    free(breaches->listed);
+    free(breaches);
+}
+
+struct bytes record_breach_print(const struct record_breach *breach, char text[BREACH_TEXT_MAX]) {
+    const struct breach *what = &breach->breach;
+    char schema[32] = "";
+    if (what->schema_id > 0) snprintf(schema, sizeof schema, " (schema id %d)", what->schema_id);
+    int len = snprintf(text, BREACH_TEXT_MAX, "record %d: %s%s%s%s%s", breach->index,
+                       breach->part == CONTRACT_OF_KEY ? "key: " : "", what->path,
+                       what->path[0] ? ": " : "", what->reason, schema);
+    check(len > 0 && len < BREACH_TEXT_MAX);
+    return bytes_make(text, (size_t)len);
+}
