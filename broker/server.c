@@ -10,6 +10,9 @@
 #include "broker/registry_service.h"
 
 enum { CACHE_BYTES_MAX = 64 << 20, COLD_BYTES_MAX = 64 << 20 };
+/* What a start after a crash reads of the journals, of all cores together: a few tenths of a second
+ * on an ordinary disk. Under load a core may pass its share until its next checkpoint. */
+enum { REPLAY_BYTES_MAX = 256 << 20 };
 
 /* --- start --- */
 
@@ -37,6 +40,7 @@ static void server_divide_memory(struct server *server, size_t memory_bytes) {
     server->request_bytes = share(memory_bytes, 50);
     server->store_options = (struct store_options){
         .journal_bytes_max = (uint64_t)options->journal_bytes_max,
+        .replay_bytes_max = REPLAY_BYTES_MAX / server->core_count,
         .cache_bytes_max = cache_share(memory_bytes, 15, CACHE_BYTES_MAX) / server->core_count,
         .cold_bytes_max = cache_share(memory_bytes, 10, COLD_BYTES_MAX) / server->core_count,
         .unsettled_bytes_max = share(memory_bytes, 25) / server->core_count,

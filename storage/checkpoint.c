@@ -38,7 +38,8 @@ struct checkpoint {
     size_t captured_count;
     struct segment_file **files; /* pinned */
     size_t file_count, file_capacity;
-    uint64_t through;  /* acknowledged when captured */
+    uint64_t through;  /* acknowledged when captured … */
+    uint64_t bytes;    /* … and how much of the journal that was, or a little more */
     uint64_t retry_ns; /* there was no space: not before this */
     bool working;
     int result;
@@ -138,6 +139,7 @@ static bool capture(struct checkpoint *checkpoint) {
             return false;
     checkpoint->captured = memory_zero(shard_count, sizeof *checkpoint->captured);
     checkpoint->through = store->journal.acknowledged_through;
+    checkpoint->bytes = store->journal.replay_bytes;
     for (uint32_t id = 0; id < shard_count; id++)
         if (store->shards[id] && store->shards[id]->unsnapshotted)
             capture_shard(checkpoint, store->shards[id]);
@@ -224,10 +226,14 @@ static void checkpoint_free(struct checkpoint *checkpoint) {
 static void checkpoint_finish(struct checkpoint *checkpoint) {
     struct store *store = checkpoint->store;
     check(!checkpoint->working);
-    journal_release(&store->journal, checkpoint->through);
+    journal_release(&store->journal, checkpoint->through, checkpoint->bytes);
     store->checkpoint = NULL;
     store->checkpoints++;
     checkpoint_free(checkpoint);
+}
+
+bool checkpoint_is_stuck(const struct store *store) {
+    return store->checkpoint && store->checkpoint->retry_ns > 0 && !store->checkpoint->working;
 }
 
 void checkpoint_abandon(struct store *store) {

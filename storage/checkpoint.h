@@ -16,5 +16,7 @@
 void checkpoint_start(struct store *store);
 /* Advances the flow as far as it goes. */
 void checkpoint_round(struct store *store);
+/* It waits for space that may never come. */
+bool checkpoint_is_stuck(const struct store *store);
 /* Forgets the one that waits; no worker may be at it. */
 void checkpoint_abandon(struct store *store);

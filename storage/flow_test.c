@@ -242,7 +242,8 @@ Test(flow, hardly_any_handles, .timeout = 60) {
     fixture_deinit(&fixture);
 }
 
-/* The last acknowledgement is on record after a clean stop: whatever is damaged later is seen. */
+/* The last acknowledgement is on record after a clean stop: whatever is damaged later is seen. And
+ * everything is in snapshots: the next start has nothing to replay. */
 Test(flow, a_stop_writes_the_closing_block) {
     struct fixture fixture;
     fixture_init(&fixture, IO_EPOLL);
@@ -253,12 +254,51 @@ Test(flow, a_stop_writes_the_closing_block) {
     uint64_t last = fixture.store->journal.acknowledged_through;
     fixture_stop(&fixture);
     fixture_start(&fixture);
-    cr_assert_eq(fixture.store->journal.acknowledged_through, last + 1);
+    uint64_t stopped = fixture.store->journal.acknowledged_through;
+    cr_assert_eq(stopped, last + 1);
+    cr_assert_eq(fixture.report.batches, 0);
+    cr_assert_eq(fixture.report.blocks, 1); /* the closing one */
+    expect_whole(&fixture, 1, 1);
     fixture_stop(&fixture);
     fixture_start(&fixture); /* and nothing when there is nothing to say */
-    cr_assert(fixture.store->journal.acknowledged_through <= last + 2);
+    cr_assert(fixture.store->journal.acknowledged_through <= stopped + 1);
     fixture_stop(&fixture);
     fixture_deinit(&fixture);
+}
+
+static void tend_a_second_later(struct fixture *fixture) {
+    fixture->store->journal.last_cycle_ns = 0;
+    do ring_round(fixture->ring, false);
+    while (fixture->store->checkpoint);
+}
+
+/* However much was written, and however large the journal is. */
+enum { ROUNDS = 14 };
+static uint64_t replayed_after(uint64_t replay_bytes_max, uint64_t *written) {
+    struct fixture fixture;
+    fixture_init(&fixture, IO_EPOLL);
+    fixture.options.replay_bytes_max = replay_bytes_max;
+    fixture_start(&fixture);
+    struct fleet fleet = {0};
+    for (int round = 0; round < ROUNDS; round++) {
+        for (uint32_t id = 1; id <= 8; id++) launch(&fixture, &fleet, id, 60000);
+        fixture_run_until(&fixture, &fleet.all_done);
+        tend_a_second_later(&fixture);
+    }
+    *written = fixture.store->journal.commit_bytes;
+    fixture_kill(&fixture);
+    fixture_start(&fixture);
+    uint64_t replayed = fixture.report.bytes;
+    for (uint32_t id = 1; id <= 8; id++) expect_whole(&fixture, id, ROUNDS);
+    fixture_stop(&fixture);
+    fixture_deinit(&fixture);
+    return replayed;
+}
+Test(flow, a_start_after_a_crash_reads_no_more_than_the_bound, .timeout = 60) {
+    uint64_t written = 0;
+    cr_assert(replayed_after(1 << 20, &written) < 3 << 20);
+    cr_assert(written > 6 << 20);
+    cr_assert(replayed_after(0, &written) > 6 << 20); /* the journal has room for all of it */
 }
 
 /* --- reads --- */

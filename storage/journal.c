@@ -147,7 +147,14 @@ static uint64_t journal_growth(const struct journal *journal) {
     return size;
 }
 
+/* Not more often than snapshots are worth it. */
+static bool journal_is_long(const struct journal *journal) {
+    return journal->replay_bytes_max && journal->replay_bytes >= journal->replay_bytes_max &&
+           ring_now_ns(journal->ring) - journal->last_cycle_ns >= CYCLE_NS_MIN;
+}
+
 bool journal_tend(struct journal *journal) {
+    if (journal_is_long(journal)) return true;
     if (journal->filling) return false;
     if (journal_room(journal) >= journal->bytes / 2) return false;
     uint64_t size = journal_growth(journal);
@@ -296,7 +303,7 @@ void journal_submit(struct journal *journal, struct block_writer *writer) {
     };
     size_t length = block_finish(writer, &header);
     slot->sequence = header.sequence;
-    slot->released_through = header.released_through;
+    slot->released_through = journal->said_released = header.released_through;
     slot->busy = true;
     slot->written = false;
     slot->piece = (struct iovec){slot->buffer, length};
@@ -306,13 +313,15 @@ void journal_submit(struct journal *journal, struct block_writer *writer) {
     file->last_sequence = header.sequence;
     journal->commits++;
     journal->commit_bytes += length;
+    journal->replay_bytes += length;
     ring_write(journal->ring, &slot->op, file->file, &slot->piece, 1, position, true);
 }
 
 /* --- releasing --- */
 
-void journal_release(struct journal *journal, uint64_t through) {
-    check(through <= journal->acknowledged_through);
+void journal_release(struct journal *journal, uint64_t through, uint64_t bytes) {
+    check(through <= journal->acknowledged_through && bytes <= journal->replay_bytes);
+    journal->replay_bytes -= bytes;
     if (through > journal->released_through) journal->released_through = through;
     journal->last_cycle_ns = ring_now_ns(journal->ring);
 }
@@ -331,5 +340,5 @@ bool journal_must_say_release(const struct journal *journal) {
 
 bool journal_wants_empty_block(const struct journal *journal) {
     if (!journal_is_quiet(journal) || journal->sequence_next == 1) return false;
-    return !journal->newest_is_empty || journal_has_unsaid_release(journal);
+    return !journal->newest_is_empty || journal->released_through > journal->said_released;
 }

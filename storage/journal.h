@@ -67,7 +67,10 @@ struct journal {
     uint64_t bytes, bytes_max;
     uint64_t sequence_next;
     uint64_t acknowledged_through, released_through;
-    uint64_t catalog_mark;                            /* of the next block */
+    uint64_t said_released;    /* by the newest block */
+    uint64_t replay_bytes;     /* of blocks that are not released: what a start would read */
+    uint64_t replay_bytes_max; /* above it a checkpoint is wanted; 0: no limit */
+    uint64_t catalog_mark;     /* of the next block */
     struct journal_slot slots[JOURNAL_IN_FLIGHT_MAX]; /* by sequence modulo */
     struct journal_slot *forming;
     struct journal_file_work *filling; /* a file being prefilled on a worker */
@@ -99,8 +102,9 @@ void journal_abandon(struct journal *journal);
 /* No block is being formed or written. */
 bool journal_is_quiet(const struct journal *journal);
 
-/* Blocks up to `through` are no longer needed; takes effect with the next durable block. */
-void journal_release(struct journal *journal, uint64_t through);
+/* Blocks up to `through` are no longer needed; takes effect with the next durable block. `bytes`:
+ * replay_bytes when that was all. */
+void journal_release(struct journal *journal, uint64_t through, uint64_t bytes);
 /* Whether a block without entries would help: to release files, or to record the last
  * acknowledgement. */
 bool journal_wants_empty_block(const struct journal *journal);
@@ -108,7 +112,7 @@ bool journal_wants_empty_block(const struct journal *journal);
 bool journal_must_say_release(const struct journal *journal);
 
 /* Looks after the supply of free files: prefills another one, or answers true when a checkpoint
- * should release some instead. */
+ * should release some instead, or should keep the next start short. */
 bool journal_tend(struct journal *journal);
 /* Bytes that may still be committed before a file must be released, after what is lost to padding
  * and at the end of each file. */

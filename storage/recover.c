@@ -329,7 +329,8 @@ void recovered_take_journal(struct recovered *recovered, unsigned core, struct j
     }
     journal->sequence_next = scan->last_sequence + 1;
     journal->acknowledged_through = scan->last_sequence;
-    journal->released_through = scan->released_through;
+    journal->released_through = journal->said_released = scan->released_through;
+    journal->replay_bytes = scan->replayed_bytes;
 }
 
 static void recovered_free_shard(struct shard *shard) {

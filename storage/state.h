@@ -186,6 +186,7 @@ struct store {
         uint64_t passes, read_bytes, written_bytes, records_dropped;
     } compacted; /* since the start */
     bool stopping;
+    bool closing; /* the last checkpoint was begun, if there is anything for it */
     void (*stopped)(void *context);
     void *stopped_context;
     uint32_t flows; /* workers and writes under way that store_free() must not outrun */

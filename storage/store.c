@@ -65,11 +65,28 @@ static bool handles_want_checkpoint(struct store *store) {
     return true;
 }
 
+static bool store_is_in_checkpoint(const struct store *store) {
+    return store->checkpoint && !checkpoint_is_stuck(store);
+}
+
 /* Nothing is under way. What waits for disk space cannot be waited for: it was never answered. */
 static bool store_is_quiet(const struct store *store) {
     if (store->flows > 0 || !journal_is_quiet(&store->journal)) return false;
     if (!list_is_empty(&store->settling)) return true;
-    return commit_is_quiet(store) && !store->checkpoint && !store->compaction;
+    return commit_is_quiet(store) && !store_is_in_checkpoint(store) && !store->compaction;
+}
+
+static bool store_has_changed(const struct store *store) {
+    for (uint32_t id = 0; id < store->directory->shard_count; id++)
+        if (store->shards[id] && store->shards[id]->unsnapshotted) return true;
+    return false;
+}
+
+/* Once everything is durable: a last checkpoint. A block behind it says what it released. */
+static void closing_round(struct store *store) {
+    if (store->closing || store->checkpoint || store->compaction || !commit_is_quiet(store)) return;
+    store->closing = true;
+    if (store_has_changed(store)) checkpoint_start(store);
 }
 
 static void store_round(struct round_hook *hook) {
@@ -79,12 +96,13 @@ static void store_round(struct round_hook *hook) {
     space_round(store);
     commit_round(store);
     if (space_is_awaited(store)) settling_round(store);
-    checkpoint_round(store);
     if (journal_tend(&store->journal) || handles_want_checkpoint(store)) checkpoint_start(store);
-    if (journal_must_say_release(&store->journal)) commit_empty(store);
+    if (store->stopping) closing_round(store);
+    checkpoint_round(store);
+    bool closes = store->stopping && !store_is_in_checkpoint(store);
+    if (closes || journal_must_say_release(&store->journal)) commit_empty(store);
     if (journal_wants_empty_block(&store->journal) && !timer_is_armed(&store->idle))
         timer_arm(store->ring, &store->idle, ring_now_ns(store->ring) + IDLE_NS);
-    if (store->stopping) commit_empty(store);
     if (store->stopped && store_is_quiet(store)) {
         void (*stopped)(void *) = store->stopped;
         store->stopped = NULL;
@@ -172,6 +190,7 @@ struct store *store_new(struct ring *ring, struct data_directory *directory,
     cold_init(store, options->cold_bytes_max);
     store->journal.durable = commit_durable;
     store->journal.context = store;
+    store->journal.replay_bytes_max = options->replay_bytes_max;
     recovered_take_journal(recovered, core, &store->journal);
     if (options->durable &&
         !journal_open(&store->journal, ring, directory, core, options->journal_bytes_max, error)) {

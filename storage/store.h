@@ -12,6 +12,7 @@ struct recovered; /* storage/recover.h */
 
 struct store_options {
     uint64_t journal_bytes_max; /* of this core's journal files together */
+    uint64_t replay_bytes_max;  /* of this journal, that a start has to read; 0: no limit */
     uint64_t cache_bytes_max;   /* settled tail chunks kept for readers */
     uint64_t cold_bytes_max;    /* windows of segment files for readers that lag; 0 = 16 MiB */
     uint64_t unsettled_bytes_max;
@@ -31,8 +32,9 @@ struct store *store_new(struct ring *ring, struct data_directory *directory,
                         struct recovered *recovered, struct error *error);
 /* Takes over the intervals of retention, compaction and producers' expiration. */
 void store_set_intervals(struct store *store, const struct store_options *options);
-/* Stops accepting appends, commits what is pending, writes the closing block; then `stopped` runs.
- * store_free() afterwards. */
+/* Stops accepting appends, commits what is pending, makes a last checkpoint, so that the next start
+ * has nothing to replay, and writes the closing block; then `stopped` runs. store_free()
+ * afterwards. */
 void store_stop(struct store *store, void (*stopped)(void *context), void *context);
 void store_free(struct store *store);
 

@@ -51,6 +51,7 @@ static void mixture_draw(struct run *run) {
         .compaction_lag_ms_max = (int64_t)RUN_PICK(run, 0, 5, 40),
         .dirty_ratio_min = (double)RUN_PICK(run, 0, 1) / 2,
     };
+    mix->options.replay_bytes_max = RUN_PICK(run, 0, 0, 64 << 10, 1 << 20);
 }
 
 static void delete_rarely(struct run *run, struct slot *slot) {
