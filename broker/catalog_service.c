@@ -7,6 +7,7 @@
 #include "broker/group_service.h"
 #include "broker/registry_service.h"
 #include "broker/server.h"
+#include "registry/topic_contract.h"
 
 enum { CHANGE_WAIT_MS = 30000, CATALOG_SEGMENT_BYTES = 64 << 20, CATALOG_INDEX_BYTES = 4096 };
 
@@ -209,6 +210,13 @@ static uint64_t wait_from_now(struct catalog_service *service) {
     return ring_now_ns(service->core->ring) + CHANGE_WAIT_MS * NS_PER_MS;
 }
 
+/* What a topic's contract names has to be in the registry. */
+static bool judge_contract(void *context, struct bytes topic, const struct topic_config *config,
+                           struct error *error) {
+    const struct core *core = context;
+    return topic_contract_judge(config, topic, core->schemas, error);
+}
+
 /* The records of the current change; false when it has none. A new log says its format first. */
 static bool make_batch(struct catalog_service *service) {
     struct core *core = service->core;
@@ -222,6 +230,8 @@ static bool make_batch(struct catalog_service *service) {
     first = change_records_count(&service->records);
     change_init(&change, current->arena, &core->catalog, core->server->directory.node_id,
                 core->server->directory.shard_count, &service->records);
+    const struct contract_judge judge = {.context = core, .judge = judge_contract};
+    change.contract_judge = &judge;
     current->make(current, &change);
     if (change_records_count(&service->records) == first) return false;
     change_records_finish(&service->records, &service->batch);

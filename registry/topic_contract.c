@@ -112,80 +112,80 @@ static const struct schema *schema_of_frame(const struct topic_contract *contrac
 
 /* Which messages the indexes name, and which of these are allowed. */
 static bool admit_messages(struct topic_contract *contract, const struct framed *framed,
-                           struct admission *admission, struct breach *breach) {
+                           struct admitted *admitted, struct breach *breach) {
     uint32_t found[CONTRACT_PATHS_MAX];
-    const struct schema *schema = admission->schema;
+    const struct schema *schema = admitted->schema;
     size_t count = contract_resolve(schema->contract, framed->path, framed->path_length, found);
     if (count == 0)
         return refuse(breach, "the message indexes name no message of schema id %d",
                       schema->entry.id);
     for (size_t i = 0; i < count; i++)
         if (message_admitted(contract, schema, found[i], breach))
-            admission->messages[admission->count++] = found[i];
-    return admission->count > 0;
+            admitted->messages[admitted->count++] = found[i];
+    return admitted->count > 0;
 }
 
 /* The schema in front of `rest`, which is left with what follows: the payload, when it is the
  * value. */
-static bool admit(struct topic_contract *contract, struct bytes *rest, struct admission *admission,
+static bool admit(struct topic_contract *contract, struct bytes *rest, struct admitted *admitted,
                   struct breach *breach) {
     struct framed framed;
     const char *problem;
-    *admission = (struct admission){0};
+    *admitted = (struct admitted){0};
     if (!framing_take_schema(rest, &framed, &problem)) return refuse(breach, "%s", problem);
-    const struct schema *schema = admission->schema = schema_of_frame(contract, &framed, breach);
+    const struct schema *schema = admitted->schema = schema_of_frame(contract, &framed, breach);
     if (!schema || !schema_usable(contract, schema, breach)) return false;
     if (!bytes_is_null(contract->subject_name) &&
         !subject_admits(contract, contract->subject, schema))
         return refuse_version(contract, contract->subject_name, contract->subject, schema, breach);
     if (schema->state == SCHEMA_NOT_COMPILED) return true;
     if (!framing_take_path(rest, &framed, &problem)) return refuse(breach, "%s", problem);
-    return admit_messages(contract, &framed, admission, breach);
+    return admit_messages(contract, &framed, admitted, breach);
 }
 
 /* Whether the payload is one of the messages. */
-static bool payload_valid(const struct topic_contract *contract, const struct admission *admission,
+static bool payload_valid(const struct topic_contract *contract, const struct admitted *admitted,
                           struct bytes payload, struct breach *breach) {
     struct violation violation;
     if (contract->level != CONTRACT_PAYLOAD) return true;
-    for (size_t i = 0; i < admission->count; i++) {
-        if (contract_check(admission->schema->contract, admission->messages[i], payload,
+    for (size_t i = 0; i < admitted->count; i++) {
+        if (contract_check(admitted->schema->contract, admitted->messages[i], payload,
                            contract->reject_unknown, &violation))
             return true;
         if (i > 0) continue; /* the first reading tells */
         snprintf(breach->path, sizeof breach->path, "%s", violation.path);
         snprintf(breach->reason, sizeof breach->reason, "%s", violation.reason);
     }
-    breach->schema_id = admission->schema->entry.id;
+    breach->schema_id = admitted->schema->entry.id;
     return false;
 }
 
-static void remember(struct topic_contract *contract, const struct admission *admission,
+static void remember(struct topic_contract *contract, const struct admitted *admitted,
                      struct bytes value, struct bytes payload) {
     size_t length = (size_t)(payload.at - value.at);
     contract->prefix_length = 0;
     if (length > TOPIC_CONTRACT_PREFIX_MAX) return;
     memcpy(contract->prefix, value.at, length);
     contract->prefix_length = length;
-    contract->last = *admission;
+    contract->last = *admitted;
 }
 
 static bool check_prefixed(struct topic_contract *contract, struct bytes value,
                            struct breach *breach) {
-    struct admission admission;
+    struct admitted admitted;
     struct bytes payload = value;
     size_t known = contract->prefix_length;
     if (known > 0 && value.len >= known && memcmp(value.at, contract->prefix, known) == 0)
         return payload_valid(contract, &contract->last,
                              bytes_make(value.at + known, value.len - known), breach);
-    if (!admit(contract, &payload, &admission, breach)) return false;
-    remember(contract, &admission, value, payload);
-    return payload_valid(contract, &admission, payload, breach);
+    if (!admit(contract, &payload, &admitted, breach)) return false;
+    remember(contract, &admitted, value, payload);
+    return payload_valid(contract, &admitted, payload, breach);
 }
 
 static bool check_framed(struct topic_contract *contract, const struct record *record,
                          struct breach *breach) {
-    struct admission admission;
+    struct admitted admitted;
     struct bytes value = part_of(contract, record), header = BYTES_NULL;
     if (record->header_count > 0)
         header = framing_find_header(record->headers, header_name(contract));
@@ -194,10 +194,10 @@ static bool check_framed(struct topic_contract *contract, const struct record *r
             return check_prefixed(contract, value, breach);
         return refuse(breach, "there is no header %s", header_name(contract));
     }
-    if (!admit(contract, &header, &admission, breach)) return false;
+    if (!admit(contract, &header, &admitted, breach)) return false;
     if (header.len > 0)
         return refuse(breach, "bytes behind the schema in the header %s", header_name(contract));
-    return payload_valid(contract, &admission, value, breach);
+    return payload_valid(contract, &admitted, value, breach);
 }
 
 /* --- raw --- */
@@ -221,12 +221,12 @@ static void raw_open(struct topic_contract *contract) {
     const struct schema_subject *subject = contract->subject;
     for (size_t i = subject ? subject->count : 0; i > 0; i--) {
         const struct schema_version *version = &subject->versions[i - 1];
-        struct admission *admission = &contract->raw[contract->raw_count];
+        struct admitted *admitted = &contract->raw[contract->raw_count];
         if (version->version < contract->versions.minimum) return;
         if (contract->versions.latest && version->deleted) continue;
-        *admission = (struct admission){.schema = version->schema, .count = 1};
+        *admitted = (struct admitted){.schema = version->schema, .count = 1};
         if (version->schema->state == SCHEMA_COMPILED &&
-            raw_message(contract, version->schema, &admission->messages[0]))
+            raw_message(contract, version->schema, &admitted->messages[0]))
             contract->raw_count++;
         if (contract->versions.latest || contract->raw_count == TOPIC_CONTRACT_VERSIONS_MAX) return;
     }

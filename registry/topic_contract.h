@@ -23,7 +23,7 @@ enum {
 };
 
 /* A contract and those of its messages that a payload may be. */
-struct admission {
+struct admitted {
     const struct schema *schema;
     uint32_t messages[CONTRACT_PATHS_MAX];
     size_t count; /* 0: the payload is not looked into */
@@ -41,10 +41,10 @@ struct topic_contract {
     struct bytes subject_name; /* null: by record */
     const struct schema_subject *subject;
     /* Raw: newest first; the one that accepted the last payload is tried first. */
-    struct admission raw[TOPIC_CONTRACT_VERSIONS_MAX];
+    struct admitted raw[TOPIC_CONTRACT_VERSIONS_MAX];
     size_t raw_count, raw_last;
     /* Framed: the last one that was admitted, by the bytes in front of its payload. */
-    struct admission last;
+    struct admitted last;
     size_t prefix_length; /* 0: none */
     uint8_t prefix[TOPIC_CONTRACT_PREFIX_MAX];
     char name[TOPIC_CONTRACT_NAME_MAX];

@@ -3,7 +3,8 @@
  * durable or refused:
  *
  *   start ─► validate ─┬────────────────────────────► leave ─► append on the shard ─► answer
- *                      └─► worker: large batches ──────┘
+ *                      ├─► worker: large batches ──────┤
+ *                      └─► contracts are loading ──────┘
  *
  * Requests of one connection overlap, but their parts leave in request order: one that waits for a
  * worker holds back those behind it, because an idempotent producer's batches must arrive in
@@ -15,12 +16,14 @@
 #include "broker/connection.h"
 #include "broker/handlers/handlers.h"
 #include "broker/handlers/part.h"
+#include "broker/handlers/produce_contract.h"
 #include "storage/partition.h"
 #include "storage/validate.h"
 
 enum {
     INFLATE_HERE_BYTES = 64 << 10, /* compressed, in one request; the rest goes to a worker */
     EMPTY_PARTS_MAX = 1000,        /* parts without room for a batch: no client sends any */
+    CONTRACTS_LOOK_MS = 10,        /* while the registry is being loaded */
 };
 
 struct produce_part {
@@ -29,6 +32,7 @@ struct produce_part {
     struct produce_response_partition_produce_response *out;
     struct validate_rules rules;
     struct validate_result result;
+    struct produce_contract contract;
     struct append append;
     bool is_large;
 };
@@ -40,6 +44,7 @@ struct produce {
     int32_t count;
     size_t inflate_bytes; /* compressed bytes in the parts so far */
     bool validated;
+    uint64_t deadline_ns;
     struct work work; /* of the large ones */
     int64_t now_ms;
 };
@@ -84,16 +89,27 @@ static void part_validated(struct produce_part *item) {
     item->part.code = item->result.code;
 }
 
-static void part_validate(struct request *request, struct produce_part *item) {
-    struct produce *state = request->state;
-    struct validate_context context = context_of(request, item, request->core->inflater);
+static bool part_is_large(struct produce *state, const struct produce_part *item) {
+    size_t bytes = validate_inflate_size(&item->result.header);
+    state->inflate_bytes += bytes;
+    return bytes > 0 && state->inflate_bytes > INFLATE_HERE_BYTES;
+}
+
+static void part_validate(struct request *request, struct produce_part *item,
+                          const struct catalog_topic *topic) {
+    const struct core *core = request->core;
+    struct validate_context context = context_of(request, item, core->inflater);
     validate_header(item->batch, &context, &item->result);
     if (item->result.code == ERROR_NONE) {
-        size_t bytes = validate_inflate_size(&item->result.header);
-        state->inflate_bytes += bytes;
-        item->is_large = bytes > 0 && state->inflate_bytes > INFLATE_HERE_BYTES;
-        if (item->is_large) return;
+        bool checked = produce_contract_begin(&item->contract, core, topic);
+        item->is_large = part_is_large(request->state, item);
+        if (item->is_large) {
+            if (checked) produce_contract_lend(&item->contract, core, topic);
+            return;
+        }
         validate_records(item->batch, &context, &item->result);
+        if (checked && item->result.code == ERROR_NONE)
+            produce_contract_check(&item->contract, core, topic, &item->result);
     }
     part_validated(item);
 }
@@ -108,6 +124,8 @@ static void work_validate(struct work *work) {
         if (!item->is_large) continue;
         struct validate_context context = context_of(request, item, inflater);
         validate_records(item->batch, &context, &item->result);
+        if (item->contract.loan && item->result.code == ERROR_NONE)
+            produce_contract_check_lent(&item->contract, &item->result);
         part_validated(item);
     }
     inflater_free(inflater);
@@ -123,6 +141,11 @@ static void append_done(struct append *append) {
     append_finish(container_of(append, struct produce_part, append));
 }
 
+static enum error_code append_judge(struct append *append) {
+    struct produce_part *item = container_of(append, struct produce_part, append);
+    return produce_contract_judge(&item->contract, item->part.errand.there, append, &item->rules);
+}
+
 static void part_append(struct part *part, struct partition *partition) {
     struct produce_part *item = container_of(part, struct produce_part, part);
     item->append.batch = item->batch;
@@ -130,6 +153,7 @@ static void part_append(struct part *part, struct partition *partition) {
     item->append.append_time_ms =
         item->rules.append_time ? ring_wall_ms(part->errand.there->ring) : -1;
     item->append.done = append_done;
+    item->append.judge = append_judge;
     if (partition_append(partition, &item->append) == APPEND_REFUSED) append_finish(item);
 }
 
@@ -140,6 +164,8 @@ static void fill_errors(struct request *request, struct produce_part *item) {
     struct bytes message = result->error_message;
     if (bytes_is_null(message)) message = bytes_of_text(error_code_message(item->out->error_code));
     item->out->error_message = message;
+    if (item->part.code == ERROR_INVALID_RECORD)
+        produce_contract_explain(&item->contract, &request->arena, item->out);
     if (result->record_error_count == 0) return;
     item->out->record_errors_count = (int32_t)result->record_error_count;
     item->out->record_errors =
@@ -170,6 +196,7 @@ static void done(struct request *request) {
     for (int32_t i = 0; i < state->count; i++) {
         fill_part(request, &state->items[i]);
         if (state->items[i].part.code != ERROR_NONE) failed = true;
+        produce_contract_end(&state->items[i].contract);
     }
     if (body->acks == 0)
         request_answer_silently(request, failed);
@@ -202,8 +229,29 @@ static void validated(struct request *request) {
     leave_in_order(request->connection);
 }
 
+/* A batch with a contract waits for the registry until its time-out; the shard tells then. */
+static bool awaits_contracts(const struct request *request) {
+    const struct produce *state = request->state;
+    if (request->core->schemas->loaded || request_is_dead(request)) return false;
+    if (ring_now_ns(request->core->ring) >= state->deadline_ns) return false;
+    for (int32_t i = 0; i < state->count; i++)
+        if (state->items[i].part.code == ERROR_NONE && state->items[i].contract.loading)
+            return true;
+    return false;
+}
+
+static void await_contracts(struct request *request) {
+    const struct produce *state = request->state;
+    if (!awaits_contracts(request)) {
+        validated(request);
+        return;
+    }
+    uint64_t look_ns = ring_now_ns(request->core->ring) + CONTRACTS_LOOK_MS * NS_PER_MS;
+    request_park(request, look_ns < state->deadline_ns ? look_ns : state->deadline_ns);
+}
+
 static void work_done(struct work *work) {
-    validated(container_of(work, struct produce, work)->parts.request);
+    await_contracts(container_of(work, struct produce, work)->parts.request);
 }
 
 /* --- the beginning --- */
@@ -217,18 +265,17 @@ static void prepare_part(struct request *request, struct produce_part *item,
     const struct produce_request *body = request->body;
     enum error_code missing =
         request->version >= 13 ? ERROR_UNKNOWN_TOPIC_ID : ERROR_UNKNOWN_TOPIC_OR_PARTITION;
-    item->append.deadline_ns =
-        request->started_ns + (body->timeout_ms > 0 ? (uint64_t)body->timeout_ms : 0) * NS_PER_MS;
+    item->append.deadline_ns = ((struct produce *)request->state)->deadline_ns;
     list_init(&item->append.link);
     if (acks_code(body->acks) != ERROR_NONE) {
         item->part.code = acks_code(body->acks);
     } else if (!part_find(&item->part, topic, item->out->index, missing)) {
         return;
-    } else if (topic->internal) {
+    } else if (catalog_topic_is_ours(&request->core->catalog, topic)) {
         item->part.code = ERROR_INVALID_TOPIC_EXCEPTION;
     } else {
         validate_rules_fill(&item->rules, &topic->effective, request);
-        part_validate(request, item);
+        part_validate(request, item, topic);
     }
 }
 
@@ -285,6 +332,8 @@ static void start(struct request *request) {
     request->state = state;
     state->parts.request = request;
     state->now_ms = ring_wall_ms(request->core->ring);
+    state->deadline_ns =
+        request->started_ns + (body->timeout_ms > 0 ? (uint64_t)body->timeout_ms : 0) * NS_PER_MS;
     state->response = request_response(request);
     state->items = arena_array(&request->arena, struct produce_part, count);
     state->response->responses_count = body->topic_data_count;
@@ -299,8 +348,10 @@ static void start(struct request *request) {
         state->work.done = work_done;
         ring_work(request->core->ring, &state->work);
     } else {
-        validated(request);
+        await_contracts(request);
     }
 }
 
-const struct handler produce_handler = {.key = API_PRODUCE, .start = start};
+/* Nobody wakes it: it looks by itself. */
+const struct handler produce_handler = {
+    .key = API_PRODUCE, .start = start, .expire = await_contracts};
