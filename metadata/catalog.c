@@ -148,6 +148,16 @@ bool catalog_name_is_internal(struct bytes name) {
     return false;
 }
 
+bool catalog_name_is_ours(const struct catalog *catalog, struct bytes name) {
+    return catalog_name_is_internal(name) ||
+           (catalog->options->registry_listen.count > 0 && bytes_equal_text(name, "_schemas"));
+}
+
+bool catalog_topic_is_ours(const struct catalog *catalog, const struct catalog_topic *topic) {
+    return topic->internal ||
+           (topic->name[0] == '_' && catalog_name_is_ours(catalog, bytes_of_text(topic->name)));
+}
+
 /* --- configs --- */
 
 /* The place of the name, or where it would be. */

@@ -20,6 +20,7 @@ struct catalog_partition {
     uint16_t shard;
     int32_t index;
     int32_t leader_epoch;
+    bool offline; /* damaged, as recovery has found; not of the catalog's log */
 };
 
 /* A config that somebody set; defaults are not stored. */
@@ -90,6 +91,10 @@ struct catalog_topic *catalog_find_collision(const struct catalog *catalog, stru
 /* Names that belong to the broker's own coordinators, there or not yet (KIP-4 calls them internal).
  */
 bool catalog_name_is_internal(struct bytes name);
+/* Those, and _schemas while this broker has a registry (otherwise it is a plain topic, for an
+ * external one): clients read them, and nobody but the broker writes, deletes or makes them. */
+bool catalog_name_is_ours(const struct catalog *catalog, struct bytes name);
+bool catalog_topic_is_ours(const struct catalog *catalog, const struct catalog_topic *topic);
 
 /* What was set for the group, or NULL when nothing was. */
 const struct catalog_configs *catalog_group_configs(const struct catalog *catalog,

@@ -25,6 +25,18 @@ Test(catalog, internal_names_are_known) {
     cr_assert(catalog_name_is_internal(BYTES_OF("__consumer_offsets")));
     cr_assert(!catalog_name_is_internal(BYTES_OF("__consumer_offset")));
     cr_assert(!catalog_name_is_internal(BYTES_OF("_schemas")));
+    struct options *options = options_new();
+    struct catalog catalog;
+    catalog_init(&catalog, options);
+    cr_assert(catalog_name_is_ours(&catalog, BYTES_OF("_schemas")));
+    cr_assert(catalog_name_is_ours(&catalog, BYTES_OF("__consumer_offsets")));
+    cr_assert(!catalog_name_is_ours(&catalog, BYTES_OF("_schemas2")));
+    catalog_deinit(&catalog);
+    options->registry_listen.count = 0;
+    catalog_init(&catalog, options);
+    cr_assert(!catalog_name_is_ours(&catalog, BYTES_OF("_schemas")), "an external registry's");
+    catalog_deinit(&catalog);
+    options_free(options);
 }
 
 Test(catalog, topics_are_found_by_name_and_id_and_sorted) {

@@ -12,7 +12,8 @@ void change_create_internal(struct change *change, struct bytes name, int32_t pa
     *result = change_edit_topic_configs(change, name, &all, configs, config_count);
     if (result->code) return;
     uuid_make(&id);
-    change_records_topic(change->records, &id, arena_text(change->arena, name), true);
+    change_records_topic(change->records, &id, arena_text(change->arena, name),
+                         catalog_name_is_internal(name));
     for (int32_t i = 0; i < all.count; i++)
         change_records_topic_config(change->records, &id, all.items[i].name, all.items[i].value);
     change_add_partitions(change, &id, 0, partition_count);

@@ -11,7 +11,7 @@ static struct change_result check_name(struct change *change, struct bytes name)
     if (catalog_find_topic(change->catalog, name))
         return change_refuse(change, ERROR_TOPIC_ALREADY_EXISTS, "Topic '%.*s' already exists.",
                              BYTES_FORMAT(name));
-    if (catalog_name_is_internal(name))
+    if (catalog_name_is_ours(change->catalog, name))
         return change_refuse(change, ERROR_INVALID_TOPIC_EXCEPTION,
                              "The name '%.*s' is reserved for the broker itself.",
                              BYTES_FORMAT(name));
@@ -182,7 +182,7 @@ static struct change_result auto_create(struct change *change, struct bytes name
     struct topic_outcome outcome = {.name = name};
     struct change_result result = create(change, &wish, &outcome);
     if (result.code == ERROR_TOPIC_ALREADY_EXISTS) return NOTHING_WRONG;
-    if (catalog_name_is_internal(name)) result.code = ERROR_UNKNOWN_TOPIC_OR_PARTITION;
+    if (catalog_name_is_ours(change->catalog, name)) result.code = ERROR_UNKNOWN_TOPIC_OR_PARTITION;
     return result;
 }
 

@@ -23,7 +23,7 @@ static struct change_result check_topic(struct change *change, const struct dele
     if (!topic)
         return change_refuse(change, ERROR_UNKNOWN_TOPIC_OR_PARTITION,
                              "This server does not host this topic-partition.");
-    if (topic->internal)
+    if (catalog_topic_is_ours(change->catalog, topic))
         return change_refuse(change, ERROR_INVALID_TOPIC_EXCEPTION,
                              "The topic '%s' belongs to the broker itself.", topic->name);
     return (struct change_result){0};

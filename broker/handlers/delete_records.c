@@ -39,7 +39,8 @@ static void prepare_part(struct part_list *list, const struct catalog_topic *kno
     to->partition_index = wanted->partition_index;
     to->low_watermark = -1;
     if (!part_find(part, known, wanted->partition_index, ERROR_UNKNOWN_TOPIC_OR_PARTITION)) return;
-    if (known->internal) part->code = ERROR_INVALID_TOPIC_EXCEPTION;
+    if (catalog_topic_is_ours(&list->parts.request->core->catalog, known))
+        part->code = ERROR_INVALID_TOPIC_EXCEPTION;
     if (wanted->offset < -1) part->code = ERROR_OFFSET_OUT_OF_RANGE;
 }
 
