@@ -260,10 +260,12 @@ static struct consumer_partitions *make_targets(const struct consumer_assignment
     for (int32_t m = 0; m < input->member_count; m++)
         targets[m] = consumer_partitions_open((size_t)counts[m]);
     for (int32_t t = 0; t < input->topic_count; t++)
-        for (int32_t p = input->topic_first[t]; p < input->topic_first[t + 1]; p++)
+        for (int32_t p = input->topic_first[t]; p < input->topic_first[t + 1]; p++) {
+            const struct consumer_partition one = {assignment->topic_ids[t],
+                                                   p - input->topic_first[t], 0};
             if (assignment->owner[p] >= 0)
-                consumer_partitions_put(&targets[assignment->owner[p]], &assignment->topic_ids[t],
-                                        p - input->topic_first[t]);
+                consumer_partitions_put(&targets[assignment->owner[p]], &one);
+        }
     for (int32_t m = 0; m < input->member_count; m++) consumer_partitions_close(&targets[m]);
     free(counts);
     return targets;

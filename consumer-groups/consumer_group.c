@@ -143,6 +143,11 @@ void consumer_settle(struct consumer_group *group) {
 
 /* --- offsets --- */
 
+/* "" and no epoch: it is no member, or cannot say so. */
+static bool is_anonymous(const struct offset_caller *caller) {
+    return caller->epoch < 0 && caller->member_id.len == 0 && bytes_is_null(caller->instance_id);
+}
+
 static enum error_code check_epoch(const struct consumer_group *group,
                                    const struct offset_caller *caller) {
     const struct consumer_member *member = consumer_find_member(group, caller->member_id);
@@ -151,15 +156,32 @@ static enum error_code check_epoch(const struct consumer_group *group,
     return ERROR_NONE;
 }
 
-/* As Kafka's ConsumerGroup.validateOffsetCommit: only OffsetCommit 9 can carry a member epoch. */
+/* As Kafka's ConsumerGroup.validateOffsetCommit: only OffsetCommit 9 can carry a member epoch. One
+ * that has passed is for check_commit_partition(). */
 static enum error_code check_commit(struct group *owner, const struct offset_caller *caller) {
     enum { VERSION_WITH_EPOCH = 9 };
     const struct consumer_group *group = owner->state;
     if (caller->epoch < 0 && group->member_count == 0) return ERROR_NONE;
-    if (!consumer_find_member(group, caller->member_id)) return ERROR_UNKNOWN_MEMBER_ID;
+    if (caller->transactional && is_anonymous(caller)) return ERROR_NONE;
+    const struct consumer_member *member = consumer_find_member(group, caller->member_id);
+    if (!member) return ERROR_UNKNOWN_MEMBER_ID;
     if (!caller->transactional && caller->version < VERSION_WITH_EPOCH)
         return ERROR_UNSUPPORTED_VERSION;
-    return check_epoch(group, caller);
+    return caller->epoch > member->current.epoch ? ERROR_STALE_MEMBER_EPOCH : ERROR_NONE;
+}
+
+/* A member that has not heard of its newest epoch yet commits what it has had since then or longer
+ * (KIP-1251): nobody else had it in between. */
+static enum error_code check_commit_partition(const struct group *owner,
+                                              const struct offset_caller *caller,
+                                              const struct uuid *topic_id, int32_t index) {
+    const struct consumer_member *member = consumer_find_member(owner->state, caller->member_id);
+    if (!member || caller->epoch == member->current.epoch) return ERROR_NONE;
+    const struct consumer_partition wanted = {*topic_id, index, 0};
+    const struct consumer_partition *held =
+        consumer_partitions_find(&member->current.assigned, &wanted);
+    if (!held) held = consumer_partitions_find(&member->current.revoking, &wanted);
+    return held && caller->epoch >= held->epoch ? ERROR_NONE : ERROR_STALE_MEMBER_EPOCH;
 }
 
 static enum error_code check_fetch(struct group *owner, const struct offset_caller *caller) {
@@ -289,6 +311,7 @@ const struct group_kind consumer_kind = {
     .subscribes = subscribes,
     .empty_since_ms = empty_since_ms,
     .check_commit = check_commit,
+    .check_commit_partition = check_commit_partition,
     .check_fetch = check_fetch,
     .check_offset_delete = check_offset_delete,
     .check_delete = check_delete,

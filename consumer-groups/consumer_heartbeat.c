@@ -134,7 +134,7 @@ static bool read_reported(struct heartbeat *beat) {
     for (int32_t i = 0; i < count; i++)
         runs[i] = (struct consumer_run){request->topic_partitions[i].topic_id,
                                         request->topic_partitions[i].partitions_count,
-                                        request->topic_partitions[i].partitions};
+                                        request->topic_partitions[i].partitions, NULL};
     return consumer_partitions_of_runs(runs, count, &beat->reported) ||
            refuse_with(beat, ERROR_INVALID_REQUEST, "a partition cannot be");
 }

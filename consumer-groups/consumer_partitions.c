@@ -15,10 +15,10 @@ void consumer_partitions_deinit(struct consumer_partitions *set) {
     *set = (struct consumer_partitions){0};
 }
 
-bool consumer_partitions_have(const struct consumer_partitions *set,
-                              const struct consumer_partition *partition) {
-    return set->count &&
-           bsearch(partition, set->items, (size_t)set->count, sizeof *set->items, compare);
+const struct consumer_partition *consumer_partitions_find(
+    const struct consumer_partitions *set, const struct consumer_partition *partition) {
+    if (!set->count) return NULL;
+    return bsearch(partition, set->items, (size_t)set->count, sizeof *set->items, compare);
 }
 
 bool consumer_partitions_equal(const struct consumer_partitions *a,
@@ -79,11 +79,16 @@ struct consumer_run *consumer_partitions_to_runs(const struct consumer_partition
     for (int32_t i = 0; i < set->count; i += consumer_partitions_run(set, i)) topics++;
     struct consumer_run *runs = arena_array(arena, struct consumer_run, (size_t)topics);
     int32_t *indexes = arena_array(arena, int32_t, (size_t)set->count);
-    for (int32_t i = 0; i < set->count; i++) indexes[i] = set->items[i].index;
+    int32_t *epochs = arena_array(arena, int32_t, (size_t)set->count);
+    for (int32_t i = 0; i < set->count; i++) {
+        indexes[i] = set->items[i].index;
+        epochs[i] = set->items[i].epoch;
+    }
     *count = 0;
     for (int32_t i = 0; i < set->count;) {
         int32_t run = consumer_partitions_run(set, i);
-        runs[(*count)++] = (struct consumer_run){set->items[i].topic_id, run, indexes + i};
+        runs[(*count)++] =
+            (struct consumer_run){set->items[i].topic_id, run, indexes + i, epochs + i};
         i += run;
     }
     return runs;
@@ -98,7 +103,9 @@ bool consumer_partitions_of_runs(const struct consumer_run *runs, int32_t count,
     for (int32_t i = 0; i < count; i++)
         for (int32_t j = 0; j < runs[i].count; j++) {
             valid = valid && runs[i].indexes[j] >= 0 && runs[i].indexes[j] <= PARTITION_INDEX_MAX;
-            consumer_partitions_put(set, &runs[i].topic_id, runs[i].indexes[j]);
+            const struct consumer_partition one = {runs[i].topic_id, runs[i].indexes[j],
+                                                   runs[i].epochs ? runs[i].epochs[j] : 0};
+            consumer_partitions_put(set, &one);
         }
     consumer_partitions_close(set);
     if (!valid) consumer_partitions_deinit(set);

@@ -9,6 +9,7 @@
 struct consumer_partition {
     struct uuid topic_id;
     int32_t index;
+    int32_t epoch; /* since when a member has it (KIP-1251), else 0; sets compare without it */
 };
 
 struct consumer_partitions {
@@ -19,8 +20,13 @@ struct consumer_partitions {
 int consumer_partition_compare(const struct consumer_partition *a,
                                const struct consumer_partition *b);
 void consumer_partitions_deinit(struct consumer_partitions *set);
-bool consumer_partitions_have(const struct consumer_partitions *set,
-                              const struct consumer_partition *partition);
+/* NULL when it is not in the set. */
+const struct consumer_partition *consumer_partitions_find(
+    const struct consumer_partitions *set, const struct consumer_partition *partition);
+static inline bool consumer_partitions_have(const struct consumer_partitions *set,
+                                            const struct consumer_partition *partition) {
+    return consumer_partitions_find(set, partition) != NULL;
+}
 bool consumer_partitions_equal(const struct consumer_partitions *a,
                                const struct consumer_partitions *b);
 /* Whether they have one in common. */
@@ -32,8 +38,8 @@ struct consumer_partitions consumer_partitions_copy(const struct consumer_partit
  * sorts it, drops what came twice, and what room is left over. */
 struct consumer_partitions consumer_partitions_open(size_t count);
 static inline void consumer_partitions_put(struct consumer_partitions *set,
-                                           const struct uuid *topic_id, int32_t index) {
-    set->items[set->count++] = (struct consumer_partition){*topic_id, index};
+                                           const struct consumer_partition *partition) {
+    set->items[set->count++] = *partition;
 }
 void consumer_partitions_close(struct consumer_partitions *set);
 
@@ -45,6 +51,7 @@ struct consumer_run {
     struct uuid topic_id;
     int32_t count;
     int32_t *indexes;
+    int32_t *epochs; /* as many; or NULL: all 0 */
 };
 
 /* More than a topic can have. */

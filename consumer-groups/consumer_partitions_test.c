@@ -10,7 +10,7 @@ static struct consumer_partitions set_of(uint64_t mask) {
     for (int bit = 63; bit >= 0; bit--)
         for (int twice = 0; twice < 2 && (mask >> bit & 1); twice++) {
             struct uuid id = {.raw = {[15] = (uint8_t)(bit / 16)}};
-            consumer_partitions_put(&set, &id, bit % 16);
+            consumer_partitions_put(&set, &(struct consumer_partition){id, bit % 16, 0});
         }
     consumer_partitions_close(&set);
     return set;

@@ -20,7 +20,7 @@ static void split_by_target(const struct consumer_reconciling *r,
         const struct consumer_partition *one = &from->items[i];
         bool keep =
             consumer_partitions_have(r->target, one) && r->subscribes(r->context, &one->topic_id);
-        consumer_partitions_put(keep ? kept : lost, &one->topic_id, one->index);
+        consumer_partitions_put(keep ? kept : lost, one);
     }
     consumer_partitions_close(kept);
     consumer_partitions_close(lost);
@@ -34,8 +34,10 @@ static bool add_free(const struct consumer_reconciling *r, const struct consumer
     for (int32_t i = 0; i < r->target->count; i++) {
         const struct consumer_partition *one = &r->target->items[i];
         if (!r->subscribes(r->context, &one->topic_id)) continue;
-        if (consumer_partitions_have(kept, one) || !r->is_held(r->context, one))
-            consumer_partitions_put(assigned, &one->topic_id, one->index);
+        const struct consumer_partition fresh = {one->topic_id, one->index, r->target_epoch};
+        const struct consumer_partition *known = consumer_partitions_find(kept, one);
+        if (known || !r->is_held(r->context, one))
+            consumer_partitions_put(assigned, known ? known : &fresh);
         else
             unreleased = true;
     }
@@ -76,12 +78,10 @@ static void shrink(const struct consumer_current *current, const struct consumer
     for (int32_t i = 0; i < assigned->count; i++) {
         const struct consumer_partition *one = &assigned->items[i];
         bool keep = r->subscribes(r->context, &one->topic_id);
-        consumer_partitions_put(keep ? &next->assigned : &next->revoking, &one->topic_id,
-                                one->index);
+        consumer_partitions_put(keep ? &next->assigned : &next->revoking, one);
     }
     for (int32_t i = 0; i < revoking->count; i++)
-        consumer_partitions_put(&next->revoking, &revoking->items[i].topic_id,
-                                revoking->items[i].index);
+        consumer_partitions_put(&next->revoking, &revoking->items[i]);
     consumer_partitions_close(&next->assigned);
     consumer_partitions_close(&next->revoking);
     if (next->revoking.count && may_own(r, &next->revoking))

@@ -13,7 +13,7 @@ static struct consumer_partitions set_of(uint32_t bits) {
     for (int bit = 0; bit < BITS; bit++)
         if (bits >> bit & 1) {
             struct uuid id = {.raw = {[15] = (uint8_t)(bit / PARTITIONS)}};
-            consumer_partitions_put(&set, &id, bit % PARTITIONS);
+            consumer_partitions_put(&set, &(struct consumer_partition){id, bit % PARTITIONS, 0});
         }
     consumer_partitions_close(&set);
     return set;

@@ -109,7 +109,8 @@ static current_run *current_runs(struct arena *arena, const struct consumer_part
         out[i] = (current_run){.topic_id = runs[i].topic_id,
                                .partitions_count = runs[i].count,
                                .partitions = runs[i].indexes,
-                               .assignment_epochs_count = -1};
+                               .assignment_epochs_count = runs[i].count,
+                               .assignment_epochs = runs[i].epochs};
     return out;
 }
 
@@ -298,16 +299,26 @@ static bool read_target(const struct consumer_group_target_assignment_member_val
     for (int32_t i = 0; i < count; i++)
         runs[i] = (struct consumer_run){value->topic_partitions[i].topic_id,
                                         value->topic_partitions[i].partitions_count,
-                                        value->topic_partitions[i].partitions};
+                                        value->topic_partitions[i].partitions, NULL};
     return consumer_partitions_of_runs(runs, count, set);
 }
 
-static bool read_current(const current_run *from, int32_t count, struct arena *arena,
-                         struct consumer_partitions *set) {
+/* Older records do not tell since when: not later than the member's epoch. */
+static int32_t *known_epochs(const current_run *from, int32_t member_epoch, struct arena *arena) {
+    if (from->assignment_epochs_count == from->partitions_count) return from->assignment_epochs;
+    int32_t *epochs = arena_array(arena, int32_t, (size_t)from->partitions_count);
+    for (int32_t i = 0; i < from->partitions_count; i++)
+        epochs[i] = member_epoch > 0 ? member_epoch : 0;
+    return epochs;
+}
+
+static bool read_current(const current_run *from, int32_t count, int32_t member_epoch,
+                         struct arena *arena, struct consumer_partitions *set) {
     struct consumer_run *runs = arena_array(arena, struct consumer_run, (size_t)count);
     for (int32_t i = 0; i < count; i++)
         runs[i] =
-            (struct consumer_run){from[i].topic_id, from[i].partitions_count, from[i].partitions};
+            (struct consumer_run){from[i].topic_id, from[i].partitions_count, from[i].partitions,
+                                  known_epochs(from + i, member_epoch, arena)};
     return consumer_partitions_of_runs(runs, count, set);
 }
 
@@ -361,10 +372,11 @@ static bool replay_current(struct groups *groups, const struct coordinator_recor
     if (!coordinator_record_value(record, &consumer_group_current_member_assignment_value_message,
                                   arena, &value, error))
         return false;
-    if (!read_current(value.assigned_partitions, value.assigned_partitions_count, arena,
-                      &current.assigned) ||
+    if (!read_current(value.assigned_partitions, value.assigned_partitions_count,
+                      value.member_epoch, arena, &current.assigned) ||
         !read_current(value.partitions_pending_revocation,
-                      value.partitions_pending_revocation_count, arena, &current.revoking)) {
+                      value.partitions_pending_revocation_count, value.member_epoch, arena,
+                      &current.revoking)) {
         consumer_current_deinit(&current);
         return damaged(error, key.group_id, "a partition that cannot be");
     }

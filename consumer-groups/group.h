@@ -15,6 +15,7 @@
 #include "base/arena.h"
 #include "base/list.h"
 #include "base/map.h"
+#include "base/uuid.h"
 #include "protocol/error_code.h"
 
 struct groups;
@@ -52,6 +53,11 @@ struct group_kind {
     /* The rules for OffsetCommit and TxnOffsetCommit, for OffsetFetch, for OffsetDelete and for
      * DeleteGroups. A commit of a member counts as a sign of life where the kind has it so. */
     enum error_code (*check_commit)(struct group *group, const struct offset_caller *caller);
+    /* Of a commit that the former lets pass, for each of its partitions; an error is the whole
+     * commit's. NULL: all may be committed. */
+    enum error_code (*check_commit_partition)(const struct group *group,
+                                              const struct offset_caller *caller,
+                                              const struct uuid *topic_id, int32_t index);
     enum error_code (*check_fetch)(struct group *group, const struct offset_caller *caller);
     enum error_code (*check_offset_delete)(const struct group *group);
     enum error_code (*check_delete)(const struct group *group);

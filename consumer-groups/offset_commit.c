@@ -34,6 +34,14 @@ static void refuse(struct group_call *call, enum error_code code) {
 
 /* --- who may --- */
 
+static struct offset_caller caller_of(const struct group_call *call) {
+    const struct offset_commit_request *request = call->request;
+    return (struct offset_caller){.member_id = request->member_id,
+                                  .instance_id = request->group_instance_id,
+                                  .epoch = request->generation_id_or_member_epoch,
+                                  .version = call->version};
+}
+
 /* A consumer that manages itself makes its group by its first commit. */
 static enum error_code find_group(struct groups *groups, struct group_call *call,
                                   struct group **group) {
@@ -45,11 +53,38 @@ static enum error_code find_group(struct groups *groups, struct group_call *call
                                                         : ERROR_ILLEGAL_GENERATION;
     if (!*group && !groups_have_room(groups)) return ERROR_GROUP_MAX_SIZE_REACHED;
     if (!*group) *group = groups_add(groups, request->group_id, &classic_kind);
-    const struct offset_caller caller = {.member_id = request->member_id,
-                                         .instance_id = request->group_instance_id,
-                                         .epoch = request->generation_id_or_member_epoch,
-                                         .version = call->version};
+    const struct offset_caller caller = caller_of(call);
     return (*group)->kind->check_commit(*group, &caller);
+}
+
+static const struct catalog_topic *find_topic(const struct group *group,
+                                              const struct group_call *call,
+                                              const topic_type *from) {
+    const struct catalog *catalog = group->groups->catalog;
+    return call->version >= VERSION_TOPIC_IDS ? catalog_find_topic_id(catalog, &from->topic_id)
+                                              : catalog_find_topic(catalog, from->name);
+}
+
+static enum error_code check_topic(const struct group *group, const struct group_call *call,
+                                   const topic_type *from) {
+    const struct offset_caller caller = caller_of(call);
+    const struct catalog_topic *topic = find_topic(group, call, from);
+    for (int32_t i = 0; topic && i < from->partitions_count; i++) {
+        enum error_code code = group->kind->check_commit_partition(
+            group, &caller, &topic->id, from->partitions[i].partition_index);
+        if (code) return code;
+    }
+    return ERROR_NONE;
+}
+
+/* All or nothing: one partition that the caller may not commit is an error of the whole. */
+static enum error_code check_partitions(const struct group *group, const struct group_call *call) {
+    const struct offset_commit_request *request = call->request;
+    enum error_code code = ERROR_NONE;
+    if (!group->kind->check_commit_partition) return ERROR_NONE;
+    for (int32_t i = 0; !code && i < request->topics_count; i++)
+        code = check_topic(group, call, request->topics + i);
+    return code;
 }
 
 /* --- what --- */
@@ -84,18 +119,17 @@ static void commit_partition(struct group *group, struct group_call *call,
 
 static void commit_topic(struct group *group, struct group_call *call, const topic_type *from,
                          topic_result_type *to) {
-    const struct catalog *catalog = group->groups->catalog;
-    bool by_id = call->version >= VERSION_TOPIC_IDS;
-    const struct catalog_topic *topic = by_id ? catalog_find_topic_id(catalog, &from->topic_id)
-                                              : catalog_find_topic(catalog, from->name);
+    const struct options *options = group->groups->catalog->options;
+    const struct catalog_topic *topic = find_topic(group, call, from);
     if (!topic) {
+        bool by_id = call->version >= VERSION_TOPIC_IDS;
         fill_topic(call, from, to,
                    by_id ? ERROR_UNKNOWN_TOPIC_ID : ERROR_UNKNOWN_TOPIC_OR_PARTITION);
         return;
     }
     fill_topic(call, from, to, ERROR_NONE);
     for (int32_t i = 0; i < from->partitions_count; i++) {
-        enum error_code code = check_partition(topic, from->partitions + i, catalog->options);
+        enum error_code code = check_partition(topic, from->partitions + i, options);
         to->partitions[i].error_code = (int16_t)code;
         if (code == ERROR_NONE) commit_partition(group, call, topic, from->partitions + i);
     }
@@ -106,6 +140,7 @@ static void start(struct groups *groups, struct group_call *call) {
     struct offset_commit_response *response = call->response;
     struct group *group = NULL;
     enum error_code code = find_group(groups, call, &group);
+    if (!code) code = check_partitions(group, call);
     if (code) {
         group_call_refuse(call, group, code);
     } else {
