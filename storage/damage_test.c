@@ -222,6 +222,25 @@ Test(damage, a_snapshot_that_is_older_than_the_journal) {
     expect_offline(&fixture, 2, DAMAGE_JOURNAL, 6);
 }
 
+/* Nothing is lost, as the snapshots contain it; but the journal does not go on behind it. */
+Test(damage, a_block_that_snapshots_contain) {
+    struct fixture fixture;
+    begin(&fixture);
+    append_all(&fixture);
+    checkpoint_now(&fixture);
+    fixture_stop(&fixture);
+    damage_block(&fixture, ALL, 1);
+    fixture_start(&fixture);
+    cr_assert(fixture.report.damaged);
+    expect_only(&fixture, 0, DAMAGE_NONE, 4);
+    fixture_stop(&fixture);
+    fixture_start(&fixture);
+    cr_assert_not(fixture.report.damaged);
+    expect_only(&fixture, 0, DAMAGE_NONE, 6);
+    fixture_stop(&fixture);
+    fixture_deinit(&fixture);
+}
+
 /* The file in which the log would go on. */
 Test(damage, the_newest_segment_is_gone) {
     struct fixture fixture;

@@ -75,6 +75,8 @@ static bool recover_journal(struct recovered *recovered, unsigned core, const ui
     if (!journal_scan_open(scan, recovered->directory, core, numbers, count, error)) return false;
     recovered->report.torn_blocks += scan->torn_blocks;
     if (scan->damaged) say_error("%s", scan->damage.text);
+    /* Also where snapshots contain all that was lost: such a journal cannot be gone on with. */
+    recovered->damaged |= scan->damaged;
     return true;
 }
 
