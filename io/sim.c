@@ -243,6 +243,7 @@ void sim_power_cut(struct sim *sim) {
     sim_crash(sim, keeps[random_below(&sim->random, array_count(keeps))]);
 }
 
+void sim_power_cut_keeping(struct sim *sim, unsigned parts) { sim_crash(sim, (int)parts); }
 void sim_kill(struct sim *sim) { sim_crash(sim, -1); }
 
 static const struct ring_calls sim_calls = {

@@ -6,7 +6,7 @@
  *            directory the same for entries. A power cut keeps each unsynced sector and entry with
  *            a probability drawn from the seed (none, half, most), so writes tear and reorder.
  *   network  byte streams, split at random places; delivered in order, with random delays.
- *   faults   the Nth disk operation fails with an errno, or is short.
+ *   faults   the Nth disk operation fails with an errno, is short, torn, lost, or the last one.
  */
 #pragma once
 
@@ -38,6 +38,23 @@ void sim_kill(struct sim *sim);
  * failed sync forgets what was to be synced, as Linux does: the next one succeeds and the data is
  * lost. */
 void sim_fail_disk(struct sim *sim, uint64_t at, int error_number);
+
+/* What else may happen to one operation. */
+enum sim_spoil {
+    SIM_SPOIL_SHORT, /* a write stores a part and fails with ENOSPC */
+    SIM_SPOIL_LOST,  /* a write stores nothing and says that it is done */
+    SIM_SPOIL_TORN,  /* a write stores sectors that are not stable, and the disk stops */
+    SIM_SPOIL_STOP,  /* the disk stops: this operation and all later ones do nothing but fail */
+};
+/* As sim_fail_disk(). A disk that has stopped waits for the power cut or kill. */
+void sim_spoil_disk(struct sim *sim, uint64_t at, enum sim_spoil spoil);
+bool sim_disk_has_stopped(const struct sim *sim);
+/* Whether what was armed has happened; not so where SHORT or LOST met no write. */
+bool sim_disk_is_spoilt(const struct sim *sim);
+/* Called before each disk operation; it may arm a fault for that one. */
+void sim_watch_disk(struct sim *sim, void (*before)(void *context, bool is_write), void *context);
+/* Keeps each unsynced sector and entry with a chance of `parts` in 8. */
+void sim_power_cut_keeping(struct sim *sim, unsigned parts);
 uint64_t sim_disk_operations(const struct sim *sim);
 
 /* A client's end of a connection to a listening address of the world; -1 when refused. */

@@ -328,38 +328,79 @@ static struct sim_place place_of(struct sim *sim, const char *path) {
 
 /* --- faults --- */
 
-/* Counts the operation; returns 0, or the positive errno to fail with. `part` is set where a write
- * shall store a part first. */
-static int disk_fault(struct sim *sim, bool is_write, bool *part) {
+/* How much of a write is stored. */
+enum stored { STORED_ALL, STORED_PART, STORED_UNSTABLE, STORED_NOTHING };
+
+struct outcome {
+    int failed; /* 0, or the positive errno */
+    enum stored stored;
+};
+
+static struct outcome spoil_outcome(struct sim *sim, bool is_write) {
+    switch ((enum sim_spoil)sim->spoil) {
+        case SIM_SPOIL_SHORT:
+            sim->is_spoilt = is_write;
+            return is_write ? (struct outcome){ENOSPC, STORED_PART} : (struct outcome){0};
+        case SIM_SPOIL_LOST: sim->is_spoilt = is_write; return (struct outcome){0, STORED_NOTHING};
+        case SIM_SPOIL_TORN:
+        case SIM_SPOIL_STOP:
+            sim->is_spoilt = sim->disk_stopped = true;
+            return (struct outcome){
+                EIO, sim->spoil == SIM_SPOIL_TORN ? STORED_UNSTABLE : STORED_NOTHING};
+    }
+    unreachable();
+}
+
+/* Counts the operation and says what becomes of it. */
+static struct outcome disk_outcome(struct sim *sim, bool is_write) {
+    if (sim->before_operation) sim->before_operation(sim->watcher, is_write);
     sim->disk_operations++;
-    *part = false;
-    if (sim->fault_in == 0) return 0;
+    if (sim->disk_stopped) return (struct outcome){EIO, STORED_NOTHING};
+    if (sim->fault_in == 0) return (struct outcome){0};
     if (sim->fault_in > 1) {
         sim->fault_in--;
-        return 0;
+        return (struct outcome){0};
     }
-    if (sim->fault_errno == 0 && !is_write) return 0; /* waits for a write */
+    bool waits_for_write = sim->spoil < 0 && sim->fault_errno == 0;
+    if (waits_for_write && !is_write) return (struct outcome){0};
     sim->fault_in = 0;
-    *part = is_write && (sim->fault_errno == 0 || sim_chance(sim, 4));
-    return sim->fault_errno ? sim->fault_errno : ENOSPC;
+    if (sim->spoil >= 0) return spoil_outcome(sim, is_write);
+    sim->is_spoilt = true;
+    bool part = is_write && (sim->fault_errno == 0 || sim_chance(sim, 4));
+    return (struct outcome){sim->fault_errno ? sim->fault_errno : ENOSPC,
+                            part ? STORED_PART : STORED_NOTHING};
 }
 
 static int disk_step(struct sim_disk *disk) {
-    bool part;
     if (disk->life != disk->sim->life) return -EIO; /* of an older life */
-    return -disk_fault(disk->sim, false, &part);
+    return -disk_outcome(disk->sim, false).failed;
 }
 
 static int file_step(struct sim_file *file) {
-    bool part;
     if (file->life != file->sim->life) return -EIO;
-    return -disk_fault(file->sim, false, &part);
+    return -disk_outcome(file->sim, false).failed;
 }
 
 void sim_fail_disk(struct sim *sim, uint64_t at, int error_number) {
     sim->fault_in = at;
     sim->fault_errno = error_number;
+    sim->spoil = -1;
+    sim->is_spoilt = false;
 }
+
+void sim_spoil_disk(struct sim *sim, uint64_t at, enum sim_spoil spoil) {
+    sim->fault_in = at;
+    sim->spoil = (int)spoil;
+    sim->is_spoilt = false;
+}
+
+void sim_watch_disk(struct sim *sim, void (*before)(void *context, bool is_write), void *context) {
+    sim->before_operation = before;
+    sim->watcher = context;
+}
+
+bool sim_disk_has_stopped(const struct sim *sim) { return sim->disk_stopped; }
+bool sim_disk_is_spoilt(const struct sim *sim) { return sim->is_spoilt; }
 
 uint64_t sim_disk_operations(const struct sim *sim) { return sim->disk_operations; }
 
@@ -522,14 +563,24 @@ static size_t part_of(struct sim *sim, size_t len) {
     return round_down(random_below(&sim->random, len + 1), SECTOR);
 }
 
+static size_t stored_of(struct sim *sim, struct outcome outcome, size_t len) {
+    if (outcome.stored == STORED_PART) return part_of(sim, len);
+    return outcome.stored == STORED_NOTHING ? 0 : len;
+}
+
+/* A write that was lost has made the file longer all the same. */
+static void node_grow(struct sim_node *node, uint64_t size) {
+    if (size > node->size) node->size = size;
+}
+
 static int file_sim_write_at(struct file *file, const void *at, size_t len, uint64_t position) {
     struct sim_file *self = file_of(file);
-    bool part;
     if (!file_lives(self)) return -EIO;
-    int failed = disk_fault(self->sim, true, &part);
-    size_t stored = failed ? (part ? part_of(self->sim, len) : 0) : len;
+    struct outcome outcome = disk_outcome(self->sim, true);
+    size_t stored = stored_of(self->sim, outcome, len);
     if (stored > 0) node_write(self->node, at, stored, position);
-    return -failed;
+    if (!outcome.failed) node_grow(self->node, position + len);
+    return -outcome.failed;
 }
 
 static int file_sim_sync(struct file *file) {
@@ -587,15 +638,13 @@ static void transfer_store(const struct io_op *op, size_t limit) {
 static int64_t transfer_write(struct sim *sim, struct sim_transfer *transfer) {
     struct io_op *op = transfer->op;
     check(op_checksum(op) == transfer->checksum && "a buffer was changed while it was written");
-    bool part;
+    struct sim_node *node = file_of(op->file)->node;
     size_t size = op_size(op);
-    int failed = disk_fault(sim, true, &part);
-    if (failed) {
-        if (part) transfer_store(op, part_of(sim, size));
-        return -failed;
-    }
-    transfer_store(op, size);
-    if (op->durable) node_settle(file_of(op->file)->node, op->position, op->position + size);
+    struct outcome outcome = disk_outcome(sim, true);
+    transfer_store(op, stored_of(sim, outcome, size));
+    if (outcome.failed) return -outcome.failed;
+    node_grow(node, op->position + size);
+    if (op->durable) node_settle(node, op->position, op->position + size);
     return (int64_t)size;
 }
 
@@ -701,6 +750,7 @@ static void nodes_sweep(struct sim *sim) {
 void sim_disk_crash(struct sim *sim, int keep) {
     transfers_crash(sim);
     sim->fault_in = 0;
+    sim->disk_stopped = false;
     if (keep >= 0) {
         changes_crash(sim, (unsigned)keep);
         list_each(node, &sim->nodes) {

@@ -29,6 +29,11 @@ struct sim {
     uint64_t disk_operations;
     uint64_t fault_in; /* operations until the fault; 0 = none */
     int fault_errno;
+    int spoil;         /* enum sim_spoil, or -1: it fails with fault_errno */
+    bool disk_stopped; /* until the crash */
+    bool is_spoilt;    /* the fault that was armed has happened */
+    void (*before_operation)(void *context, bool is_write); /* or NULL */
+    void *watcher;                                          /* its context */
 
     struct list listeners, connections;
     struct list closed; /* connections to free when no callback runs */

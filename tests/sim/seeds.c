@@ -28,7 +28,7 @@ enum { SPEED = 2 };
 
 /* Shared with the children. */
 struct progress {
-    uint64_t seed;
+    uint64_t done;
     uint64_t digests[SEEDS_PER_CHILD];
 };
 
@@ -48,35 +48,43 @@ static uint64_t environment_number(const char *name, uint64_t otherwise) {
 
 bool seeds_tells(void) { return getenv("MILLRACE_SIM_SEED") && !getenv("MILLRACE_SIM_SEEDS"); }
 
-static noreturn void child_main(struct progress *progress, uint64_t first, uint64_t end,
-                                simulation *run) {
+static void process_prepare(void) {
     if (!seeds_tells()) say_configure((enum say_level)(SAY_ERROR + 1), SAY_PLAIN);
     /* Large blocks come and go all the time: keep them from the kernel. */
     mallopt(M_MMAP_THRESHOLD, 1 << 30);
     mallopt(M_TRIM_THRESHOLD, 1 << 30);
-    for (uint64_t seed = first; seed < end; seed++) {
-        progress->seed = seed;
+}
+
+static noreturn void child_main(struct progress *progress, uint64_t first, uint64_t count,
+                                simulation *run) {
+    process_prepare();
+    for (progress->done = 0; progress->done < count; progress->done++) {
         alarm(SEED_S_MAX);
-        progress->digests[seed - first] = run(seed);
+        progress->digests[progress->done] = run(first + progress->done);
     }
     _exit(0);
 }
 
-/* True when all of [first, end) are fine; otherwise progress->seed is the one that is not. */
-static bool child_run(struct progress *progress, uint64_t first, uint64_t end, simulation *run,
+/* False, and says how to repeat it, when it did not end well. */
+static bool child_is_fine(pid_t child, const char *name, const uint64_t *seed_of, uint64_t first) {
+    int status = 0;
+    cr_assert(waitpid(child, &status, 0) == child);
+    if (WIFEXITED(status) && WEXITSTATUS(status) == 0) return true;
+    unsigned long seed = (unsigned long)(first + (seed_of ? *seed_of : 0));
+    fprintf(stderr, "seed %lu of %s %s %d; again: MILLRACE_SIM_SEED=%lu sim_test --filter %s\n",
+            seed, name, WIFSIGNALED(status) ? "ended by signal" : "exited",
+            WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status), seed, name);
+    return false;
+}
+
+/* True when all are fine; otherwise progress->done is how many were before the one that is not. */
+static bool child_run(struct progress *progress, uint64_t first, uint64_t count, simulation *run,
                       const char *name) {
     fflush(NULL);
     pid_t child = fork();
     cr_assert(child >= 0);
-    if (child == 0) child_main(progress, first, end, run);
-    int status = 0;
-    cr_assert(waitpid(child, &status, 0) == child);
-    if (WIFEXITED(status) && WEXITSTATUS(status) == 0) return true;
-    fprintf(stderr, "seed %lu of %s %s %d; again: MILLRACE_SIM_SEED=%lu sim_test --filter %s\n",
-            (unsigned long)progress->seed, name, WIFSIGNALED(status) ? "ended by signal" : "exited",
-            WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status),
-            (unsigned long)progress->seed, name);
-    return false;
+    if (child == 0) child_main(progress, first, count, run);
+    return child_is_fine(child, name, &progress->done, first);
 }
 
 static struct progress *progress_new(void) {
@@ -91,11 +99,11 @@ void seeds_run(const char *name, uint64_t count, simulation *run) {
     count = environment_number("MILLRACE_SIM_SEEDS", seeds_tells() ? 1 : count * SPEED);
     struct progress *progress = progress_new();
     unsigned failures = 0;
-    for (uint64_t at = first, end; at < first + count && failures < FAILURES_MAX; at = end) {
-        end = at + SEEDS_PER_CHILD < first + count ? at + SEEDS_PER_CHILD : first + count;
-        if (child_run(progress, at, end, run, name)) continue;
+    for (uint64_t at = 0; at < count && failures < FAILURES_MAX; at += progress->done) {
+        uint64_t some = count - at < SEEDS_PER_CHILD ? count - at : SEEDS_PER_CHILD;
+        if (child_run(progress, first + at, some, run, name)) continue;
         failures++;
-        end = progress->seed + 1;
+        progress->done++;
     }
     munmap(progress, sizeof *progress);
     cr_assert_eq(failures, 0, "%u seeds of %s failed", failures, name);
@@ -113,4 +121,31 @@ void seeds_repeat(const char *name, uint64_t count, simulation *run) {
                      (unsigned long)seed);
     cr_assert(count < 2 || digests[0] != digests[1]);
     munmap(progress, sizeof *progress);
+}
+
+/* --- sweeps --- */
+
+bool sweep_branches(struct sweep *sweep, uint64_t seed) {
+    if (sweep->met == 0) process_prepare();
+    uint64_t stride = environment_number("MILLRACE_SIM_ALL", 0) ? 1 : sweep->stride;
+    if (sweep->met++ % stride != stride / 2 || sweep->failures >= FAILURES_MAX) return false;
+    sweep->visited++;
+    fflush(NULL);
+    pid_t child = fork();
+    cr_assert(child >= 0);
+    if (child == 0) {
+        alarm(SEED_S_MAX);
+        sweep->is_branch = true;
+        return true;
+    }
+    sweep->failures += !child_is_fine(child, sweep->name, NULL, seed);
+    return false;
+}
+
+void sweep_end(struct sweep *sweep) {
+    if (sweep->is_branch) _exit(0);
+    fprintf(stderr, "%s: %lu of %lu points visited, %lu failed\n", sweep->name,
+            (unsigned long)sweep->visited, (unsigned long)sweep->met,
+            (unsigned long)sweep->failures);
+    cr_assert(sweep->visited > 0 && sweep->failures == 0);
 }

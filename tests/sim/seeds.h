@@ -3,7 +3,8 @@
  * repeats them.
  *
  *   MILLRACE_SIM_SEEDS=N   how many seeds per simulation, instead of the everyday number
- *   MILLRACE_SIM_SEED=S    begin with S; alone: only S, with log lines */
+ *   MILLRACE_SIM_SEED=S    begin with S; alone: only S, with log lines
+ *   MILLRACE_SIM_ALL=1     every point of a sweep */
 #pragma once
 
 #include <stdbool.h>
@@ -18,6 +19,20 @@ typedef uint64_t simulation(uint64_t seed);
 void seeds_run(const char *name, uint64_t count, simulation *run);
 /* Asserts that these seeds run the same way twice. */
 void seeds_repeat(const char *name, uint64_t count, simulation *run);
+
+/* One run that branches at many points: the same simulation, from each of them on as another seed,
+ * in a child process. */
+struct sweep {
+    const char *name;
+    uint64_t stride; /* every so manieth point is visited; with MILLRACE_SIM_ALL=1 each */
+    uint64_t met, visited, failures;
+    bool is_branch;
+};
+/* A point has come: true in the child that goes on as `seed`; false in the run itself, when that
+ * child is through or the point is not one to visit. */
+bool sweep_branches(struct sweep *sweep, uint64_t seed);
+/* Ends the child; in the run itself, says how many were visited and asserts that none failed. */
+void sweep_end(struct sweep *sweep);
 
 /* Whether one seed alone runs: for lines that say what happened. */
 bool seeds_tells(void);

@@ -13,20 +13,29 @@ struct slot *slot_give(struct run *run) {
     *slot = (struct slot){.id = run->given, .given = true};
     for (unsigned at = 0; at < PRODUCERS; at++)
         slot->producers[at].id = (int64_t)slot->id * 10 + at;
-    struct model_log *log = model_log(run->model, slot->id);
-    log->is_retained = run->mix.rules.delete_old;
-    log->is_compacted = slot->compacted = run_chance(run, run->mix.compacted, 8);
-    log->keeps_tombstones = run->mix.rules.delete_retention_ms == INT64_MAX;
+    struct partition_rules rules = run->mix.rules;
+    rules.compacted = run_chance(run, run->mix.compacted, 8);
+    slot_shape(run, slot, &rules);
     return slot;
+}
+
+void slot_shape(struct run *run, struct slot *slot, const struct partition_rules *rules) {
+    slot->rules = *rules;
+    slot->compacted = rules->compacted;
+    struct model_log *log = model_log(run->model, slot->id);
+    log->is_retained = rules->delete_old;
+    log->is_compacted = rules->compacted;
+    log->keeps_tombstones = rules->delete_retention_ms == INT64_MAX;
 }
 
 enum partition_life run_life(void *context, uint32_t id, struct partition_definition *definition) {
     struct run *run = context;
     if (id > run->given) return PARTITION_NOT_GIVEN;
-    if (run->slots[id - 1].dead) return PARTITION_DEAD;
-    *definition = (struct partition_definition){
-        .id = id, .shard = (uint16_t)(id % 5), .rules = run->mix.rules};
-    definition->rules.compacted = run->slots[id - 1].compacted && !run->slots[id - 1].switched_off;
+    const struct slot *slot = &run->slots[id - 1];
+    if (slot->dead) return PARTITION_DEAD;
+    *definition =
+        (struct partition_definition){.id = id, .shard = (uint16_t)(id % 5), .rules = slot->rules};
+    definition->rules.compacted = slot->compacted && !slot->switched_off;
     return PARTITION_LIVE;
 }
 
@@ -68,8 +77,8 @@ static void attempt_free(struct attempt *attempt) {
 static void attempt_refused(struct attempt *attempt) {
     struct run *run = attempt->run;
     enum error_code code = attempt->append.code;
-    seed_expect(!attempt->is_repeat || attempt->slot->dead, "a repeated batch %u was refused: %d",
-                attempt->id, code);
+    seed_expect(!attempt->is_repeat || !slot_serves(attempt->slot),
+                "a repeated batch %u was refused: %d", attempt->id, code);
     bool expected = code == ERROR_KAFKA_STORAGE_ERROR ||
                     (code == ERROR_OUT_OF_ORDER_SEQUENCE_NUMBER && attempt->producer &&
                      attempt->producer->refused) ||
@@ -253,58 +262,84 @@ static void full_pass_end(struct run *run, struct slot *slot) {
     run->pending--;
 }
 
+/* What every read must have got, unless the log start has moved on meanwhile. */
+static void reading_check(const struct reading *reading, const struct partition_view *view) {
+    struct run *run = reading->run;
+    const struct read *read = &reading->read;
+    uint32_t id = reading->slot->id;
+    bool is_empty = read->total == 0 && read->minimum_one && read->offset < reading->high_watermark;
+    if ((read->code != ERROR_NONE || is_empty) && !run->fault_is_armed)
+        slot_print(run, reading->slot);
+    bool spoilt = run->mix.has_faults && run->fault_is_armed;
+    seed_expect(spoilt || read->code == ERROR_NONE, "partition %u, read at %ld (%ld to %ld): %d",
+                id, (long)read->offset, (long)view->log_start_offset, (long)view->high_watermark,
+                read->code);
+    seed_expect(spoilt || !is_empty, "partition %u, read at %ld of %ld: nothing", id,
+                (long)read->offset, (long)reading->high_watermark);
+}
+
+/* Shows the model what was read; answers where it ends. */
+static int64_t reading_take(struct reading *reading) {
+    struct run *run = reading->run;
+    const struct read *read = &reading->read;
+    if (read->total == 0) return read->offset;
+    uint8_t *all = memory_new(read->total);
+    size_t len = 0;
+    for (int32_t at = 0; at < read->piece_count; at++) {
+        memcpy(all + len, read->pieces[at].at, read->pieces[at].len);
+        len += read->pieces[at].len;
+    }
+    seed_expect(len == read->total, "pieces and total differ");
+    int64_t next = model_read(run->model, reading->slot->id, read->offset, bytes_make(all, len));
+    free(all);
+    struct partition_view view;
+    partition_look(slot_partition(run, reading->slot), -1, -1, &view);
+    seed_expect(next <= view.high_watermark, "read above the high watermark");
+    return next;
+}
+
+/* Goes on with a pass over the whole log; false when it is through. */
+static bool reading_goes_on(struct reading *reading, int64_t next, bool moved) {
+    struct run *run = reading->run;
+    bool again = run->fault_is_armed && reading->read.code != ERROR_NONE; /* a fault comes once */
+    if (moved) {
+        next = model_log(run->model, reading->slot->id)->log_start;
+        model_full_begin(run->model, reading->slot->id, next);
+    }
+    if (reading->read.total == 0 && !moved && !again) return false;
+    reading->read.offset = next;
+    reading_start(reading);
+    return true;
+}
+
+/* A lying disk was found out: what is damaged is not served. */
+static bool reading_is_lost(const struct reading *reading) {
+    enum error_code code = reading->read.code;
+    if (!reading->run->may_lose) return false;
+    return code == ERROR_CORRUPT_MESSAGE || code == ERROR_KAFKA_STORAGE_ERROR;
+}
+
 static void reading_end(struct reading *reading) {
     struct run *run = reading->run;
     struct slot *slot = reading->slot;
-    struct read *read = &reading->read;
-    slot->reads--;
     bool moved = false;
-    if (!slot->dead) {
+    int64_t next = reading->read.offset;
+    slot->reads--;
+    if (reading_is_lost(reading)) slot->lost = true;
+    if (slot_serves(slot)) {
         struct partition_view view;
         partition_look(slot_partition(run, slot), -1, -1, &view);
-        moved = view.log_start_offset > read->offset;
+        moved = view.log_start_offset > next;
         model_view(run->model, slot->id, view.log_start_offset, view.high_watermark);
-        bool is_wrong = read->code != ERROR_NONE || (read->total == 0 && read->minimum_one &&
-                                                     read->offset < reading->high_watermark);
-        if (is_wrong && !moved && !run->fault_is_armed) slot_print(run, slot);
-        bool spoilt = run->mix.has_faults && run->fault_is_armed;
-        seed_expect(moved || spoilt || read->code == ERROR_NONE,
-                    "partition %u, read at %ld (%ld to %ld): %d", slot->id, (long)read->offset,
-                    (long)view.log_start_offset, (long)view.high_watermark, read->code);
-        seed_expect(moved || spoilt || read->total > 0 || !read->minimum_one ||
-                        read->offset >= reading->high_watermark,
-                    "partition %u, read at %ld of %ld: nothing", slot->id, (long)read->offset,
-                    (long)reading->high_watermark);
+        if (!moved) reading_check(reading, &view);
+        if (!moved) next = reading_take(reading);
     }
-    int64_t next = read->offset;
-    if (read->total > 0 && !slot->dead && !moved) {
-        uint8_t *all = memory_new(read->total);
-        size_t len = 0;
-        for (int32_t at = 0; at < read->piece_count; at++) {
-            memcpy(all + len, read->pieces[at].at, read->pieces[at].len);
-            len += read->pieces[at].len;
-        }
-        seed_expect(len == read->total, "pieces and total differ");
-        next = model_read(run->model, slot->id, read->offset, bytes_make(all, len));
-        free(all);
-        struct partition_view view;
-        partition_look(slot_partition(run, slot), -1, -1, &view);
-        seed_expect(next <= view.high_watermark, "read above the high watermark");
-    }
-    bool progress = read->total > 0;
-    if (read->code == ERROR_NONE) read_release(read);
-    if (reading->full && !slot->dead) {
-        bool again = run->fault_is_armed && read->code != ERROR_NONE; /* a fault comes once */
-        if (moved) {
-            next = model_log(run->model, slot->id)->log_start;
-            model_full_begin(run->model, slot->id, next);
-        }
-        if (progress || moved || again) {
-            read->offset = next;
-            reading_start(reading);
-            return;
-        }
+    if (reading->read.code == ERROR_NONE) read_release(&reading->read);
+    if (reading->full && slot_serves(slot)) {
+        if (reading_goes_on(reading, next, moved)) return;
         full_pass_end(run, slot);
+    } else if (reading->full && slot->lost) {
+        run->pending--;
     }
     free(reading);
 }
@@ -347,10 +382,8 @@ void act_read(struct run *run, struct slot *slot) {
 }
 
 void act_delete(struct run *run, struct slot *slot) {
-    if (run->given == PARTITIONS_MAX) return;
     slot->dead = true;
     store_delete_partition(slot_core(run, slot)->store, slot->id);
-    slot_create(run, slot_give(run));
 }
 
 /* The policy changes while everything is under way. */
@@ -367,6 +400,8 @@ void act_switch(struct run *run, struct slot *slot) {
 void slot_look(struct run *run, struct slot *slot) {
     struct partition_view view;
     partition_look(slot_partition(run, slot), -1, -1, &view);
+    slot->lost = run->may_lose && view.code == ERROR_KAFKA_STORAGE_ERROR;
+    if (slot->lost) return;
     seed_expect(view.code == ERROR_NONE, "partition %u: %d", slot->id, view.code);
     model_view(run->model, slot->id, view.log_start_offset, view.high_watermark);
 }

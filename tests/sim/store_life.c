@@ -5,6 +5,7 @@
 #include "base/map.h"
 #include "base/memory.h"
 #include "io/sim.h"
+#include "storage/fail_stop.h"
 #include "storage/layout.h"
 #include "storage/recover.h"
 #include "storage/space.h"
@@ -112,7 +113,7 @@ static bool life_recover(struct run *run, struct recovered *recovered) {
     if (!recover_finish(recovered, life->core_count, &run->error)) return false;
     struct recover_report report;
     recover_report(recovered, &report);
-    seed_expect(report.offline_partitions == 0, "%lu partitions are offline",
+    seed_expect(report.offline_partitions == 0 || run->may_lose, "%lu partitions are offline",
                 (unsigned long)report.offline_partitions);
     for (unsigned core = 0; core < life->core_count; core++)
         if (!life_open_core(run, recovered, core)) return false;
@@ -158,17 +159,21 @@ bool life_open(struct run *run) {
     return true;
 }
 
-/* Everything is read once. */
+bool run_step(struct run *run, uint64_t until_ns) {
+    bool happened = sim_step(run->sim, until_ns);
+    if (sim_disk_has_stopped(run->sim)) fail_stop("the disk", "", EIO);
+    return happened;
+}
+
 void life_verify(struct run *run) {
     run->pending = 0;
     for (unsigned at = 0; at < run->given; at++) {
         struct slot *slot = &run->slots[at];
-        if (slot->dead) continue;
+        if (!slot_serves(slot)) continue;
         model_log(run->model, slot->id)->is_quiet = run->last;
         act_read_all(run, slot);
     }
-    while (run->pending > 0)
-        seed_expect(sim_step(run->sim, UINT64_MAX), "the full pass stands still");
+    while (run->pending > 0) seed_expect(run_step(run, UINT64_MAX), "the full pass stands still");
 }
 
 static void core_stopped(void *context) { ((struct run *)context)->life->stopped++; }
@@ -185,7 +190,7 @@ void life_stop(struct run *run) {
         timer_arm(self->ring, &self->tick, sim_now_ns(run->sim));
     }
     while (life->stopped < life->core_count) {
-        if (sim_step(run->sim, deadline_ns)) continue;
+        if (run_step(run, deadline_ns)) continue;
         for (unsigned core = 0; core < life->core_count; core++)
             store_print(life->cores[core].store);
         seed_expect(false, "a store does not stop");

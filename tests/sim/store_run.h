@@ -46,6 +46,8 @@ struct producer_sim {
 struct slot {
     uint32_t id;
     bool given, dead;
+    bool lost; /* what a lying disk has lost of it was reported */
+    struct partition_rules rules;
     bool compacted, switched_off; /* cleanup.policy has "compact", and has it not for a while */
     uint32_t outstanding, reads;
     struct producer_sim producers[PRODUCERS];
@@ -75,6 +77,7 @@ struct run {
     struct life *life;
     struct list attempts; /* appends on their way */
     bool fault_is_armed, has_started, is_open, last;
+    bool may_lose;    /* the disk lies: loss is no failure where it is reported */
     unsigned pending; /* of the verifying pass */
     struct error error;
 };
@@ -99,6 +102,10 @@ uint64_t run_end(struct run *run);
 
 /* One more partition that the catalog knows; a life under way does not create it. */
 struct slot *slot_give(struct run *run);
+/* Before anything is appended. */
+void slot_shape(struct run *run, struct slot *slot, const struct partition_rules *rules);
+/* Neither deleted nor lost. */
+static inline bool slot_serves(const struct slot *slot) { return !slot->dead && !slot->lost; }
 struct core_sim *slot_core(struct run *run, const struct slot *slot);
 struct partition *slot_partition(struct run *run, const struct slot *slot);
 /* Watermarks against the model. */
@@ -117,7 +124,6 @@ void act_trim(struct run *run, struct slot *slot);
 void act_read(struct run *run, struct slot *slot);
 /* Everything, from the log start on; run->pending counts it until it is done. */
 void act_read_all(struct run *run, struct slot *slot);
-/* Another one takes its place. */
 void act_delete(struct run *run, struct slot *slot);
 /* "compact" goes from the cleanup policy, or comes back. */
 void act_switch(struct run *run, struct slot *slot);
@@ -125,6 +131,9 @@ void act_switch(struct run *run, struct slot *slot);
 void run_forget_attempts(struct run *run);
 
 /* --- a life --- */
+
+/* As sim_step(); where the disk has stopped, so does the life. */
+bool run_step(struct run *run, uint64_t until_ns);
 
 /* False when a fault prevented it; the life is to be ended all the same. */
 bool life_open(struct run *run);

@@ -55,7 +55,9 @@ static void mixture_draw(struct run *run) {
 }
 
 static void delete_rarely(struct run *run, struct slot *slot) {
-    if (run->given < PARTITIONS_MAX && run_chance(run, 1, 100)) act_delete(run, slot);
+    if (run->given == PARTITIONS_MAX || !run_chance(run, 1, 100)) return;
+    act_delete(run, slot);
+    slot_create(run, slot_give(run));
 }
 
 static void switch_rarely(struct run *run, struct slot *slot) {
@@ -124,7 +126,7 @@ static void run_live(void *context) {
     if (run->last || run_chance(run, 1, 2)) life_verify(run);
     life_begin_load(run);
     for (uint64_t steps = run_below(run, run->mix.steps_max); steps > 0; steps--)
-        seed_expect(sim_step(run->sim, UINT64_MAX), "nothing happens any more");
+        seed_expect(run_step(run, UINT64_MAX), "nothing happens any more");
     if (run->last || run_chance(run, 1, 5)) life_stop(run);
 }
 
