@@ -137,6 +137,7 @@ struct options {
     int64_t consumer_heartbeat_ms, consumer_heartbeat_ms_min, consumer_heartbeat_ms_max;
     int64_t consumer_members_max; /* of a consumer group */
     int64_t consumer_assignment_interval_ms;
+    int64_t consumer_assignment_interval_ms_min, consumer_assignment_interval_ms_max;
     char *consumer_assignors;
     enum option_migration consumer_migration;
 

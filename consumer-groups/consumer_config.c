@@ -1,10 +1,6 @@
 #include "consumer-groups/consumer_group.h"
 #include "metadata/group_config.h"
 
-static const struct options *options_of(const struct consumer_group *group) {
-    return group->group->groups->catalog->options;
-}
-
 int64_t consumer_session_ms(const struct consumer_group *group) {
     return group_config_value(group->group->groups->catalog, group->group->id,
                               GROUP_CONFIG_CONSUMER_SESSION_MS);
@@ -16,5 +12,6 @@ int64_t consumer_heartbeat_ms(const struct consumer_group *group) {
 }
 
 int64_t consumer_assignment_interval_ms(const struct consumer_group *group) {
-    return options_of(group)->consumer_assignment_interval_ms;
+    return group_config_value(group->group->groups->catalog, group->group->id,
+                              GROUP_CONFIG_CONSUMER_ASSIGNMENT_INTERVAL_MS);
 }

@@ -16,6 +16,11 @@ struct row {
 
 /* In order of name. */
 static const struct row rows[] = {
+    [GROUP_CONFIG_CONSUMER_ASSIGNMENT_INTERVAL_MS] =
+        {"consumer.assignment.interval.ms", "group.consumer.assignment.interval.ms",
+         OPTION(consumer_assignment_interval_ms), OPTION(consumer_assignment_interval_ms_min),
+         OPTION(consumer_assignment_interval_ms_max),
+         "Least time between two assignments of the group, if it is a consumer group."},
     [GROUP_CONFIG_CONSUMER_HEARTBEAT_MS] =
         {"consumer.heartbeat.interval.ms", "group.consumer.heartbeat.interval.ms",
          OPTION(consumer_heartbeat_ms), OPTION(consumer_heartbeat_ms_min),

@@ -47,6 +47,8 @@ Test(group_config, what_does_not_fit_is_refused) {
     ASSERT_REFUSED(alter(&fixture, GROUP, SESSION, "44999", false), INVALID_CONFIG);
     ASSERT_REFUSED(alter(&fixture, GROUP, SESSION, "60001", false), INVALID_CONFIG);
     ASSERT_REFUSED(alter(&fixture, GROUP, SESSION, "soon", false), INVALID_CONFIG);
+    ASSERT_REFUSED(alter(&fixture, GROUP, "consumer.assignment.interval.ms", "15001", false),
+                   INVALID_CONFIG);
     ASSERT_REFUSED(alter(&fixture, GROUP, "session.timeout.ms", "50000", false), INVALID_CONFIG);
     ASSERT_REFUSED(alter(&fixture, BYTES_OF(""), SESSION, "50000", false), INVALID_REQUEST);
     fixture.options->consumer_session_ms_min = 1;

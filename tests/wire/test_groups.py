@@ -600,6 +600,7 @@ def test_the_log_of_offsets_stays_short():
 
 def test_configs_of_groups():
     group, session, heartbeat = 32, "consumer.session.timeout.ms", "consumer.heartbeat.interval.ms"
+    interval = "consumer.assignment.interval.ms"
     with Broker("--cores", "2") as broker:
         with broker.connect() as client:
             def alter(name, value, operation=0, resource="g"):
@@ -614,14 +615,16 @@ def test_configs_of_groups():
                      "configuration_keys": keys}])["results"]
                 return {row["name"]: (row["value"], row["config_source"], len(row["synonyms"]))
                         for row in result["configs"]}
-            assert described() == {session: ("45000", 5, 1), heartbeat: ("5000", 5, 1)}
+            assert described() == {session: ("45000", 5, 1), heartbeat: ("5000", 5, 1),
+                                   interval: ("0", 5, 1)}
             assert alter(session, "50000") == NONE
             assert alter(session, "5000") == ERRORS["INVALID_CONFIG"]
             assert alter("retention.ms", "5000") == ERRORS["INVALID_CONFIG"]
             assert alter(session, "50000", resource="") == ERRORS["INVALID_REQUEST"]
         broker.restart()
         with broker.connect() as client:
-            assert described() == {session: ("50000", 8, 2), heartbeat: ("5000", 5, 1)}
+            assert described() == {session: ("50000", 8, 2), heartbeat: ("5000", 5, 1),
+                                   interval: ("0", 5, 1)}
             assert described(keys=[session]) == {session: ("50000", 8, 2)}
             assert described("h")[session] == ("45000", 5, 1)
             answer = client.call("ListConfigResources", 1, resource_types=[group])
