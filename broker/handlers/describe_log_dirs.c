@@ -1,5 +1,7 @@
 /* DescribeLogDirs (KIP-113, KIP-827): the data directory is the one log directory. Sizes come from
- * the partitions where they live, by errands. */
+ * the partitions where they live, by errands. Kafka answers for a failed directory without its
+ * partitions: so what recovery has taken offline is left out, and the folder in which it has put
+ * what it could not read is shown as failed. */
 #include "protocol/describe_log_dirs.h"
 
 #include <limits.h>
@@ -8,11 +10,13 @@
 #include "broker/handlers/admin.h"
 #include "broker/handlers/handlers.h"
 #include "broker/handlers/partition_visit.h"
+#include "storage/layout.h"
 
 struct inquiry {
     struct visit visit;
     struct describe_log_dirs_response *response;
     struct describe_log_dirs_response_describe_log_dirs_result *result;
+    bool has_offline; /* among those that were asked for */
 };
 
 static void look(struct visit *visit, struct visit_item *item, struct partition *partition) {
@@ -30,6 +34,10 @@ static void done(struct visit *visit) {
 
 static void add_partition(struct inquiry *inquiry, const struct catalog_partition *partition,
                           struct describe_log_dirs_response_describe_log_dirs_topic *topic) {
+    if (partition->offline) {
+        inquiry->has_offline = true;
+        return;
+    }
     struct describe_log_dirs_response_describe_log_dirs_partition *to =
         topic->partitions + topic->partitions_count++;
     to->partition_index = partition->index;
@@ -106,13 +114,25 @@ static void describe_directory(struct request *request,
     free(path);
 }
 
+static void describe_damaged(struct inquiry *inquiry) {
+    struct describe_log_dirs_response_describe_log_dirs_result *result =
+        &inquiry->result[inquiry->response->results_count++];
+    struct bytes data = inquiry->result->log_dir, folder = BYTES_OF("/" LAYOUT_DAMAGED);
+    uint8_t *path = arena_zero(&inquiry->visit.request->arena, 1, data.len + folder.len);
+    memcpy(path, data.at, data.len);
+    memcpy(path + data.len, folder.at, folder.len);
+    result->log_dir = bytes_make(path, data.len + folder.len);
+    result->error_code = ERROR_KAFKA_STORAGE_ERROR;
+    result->total_bytes = result->usable_bytes = -1;
+}
+
 static void start(struct request *request) {
     const struct describe_log_dirs_request *body = request->body;
     struct inquiry *inquiry = arena_new(&request->arena, struct inquiry);
     if (!admin_count_is_good(request, body->topics_count)) return;
     inquiry->response = request_response(request);
     inquiry->result =
-        arena_new(&request->arena, struct describe_log_dirs_response_describe_log_dirs_result);
+        arena_array(&request->arena, struct describe_log_dirs_response_describe_log_dirs_result, 2);
     inquiry->response->results = inquiry->result;
     inquiry->response->results_count = 1;
     describe_directory(request, inquiry->result);
@@ -123,6 +143,7 @@ static void start(struct request *request) {
         take_all(inquiry);
     else
         take_some(inquiry, body);
+    if (inquiry->has_offline) describe_damaged(inquiry);
     visit_start(&inquiry->visit);
 }
 

@@ -54,10 +54,11 @@ static void fill_partition(
     struct describe_topic_partitions_response_describe_topic_partitions_response_partition *to) {
     int32_t *broker = admin_this_broker(page->request);
     to->partition_index = partition->index;
-    to->leader_id = *broker;
+    to->leader_id = partition->offline ? -1 : *broker;
     to->leader_epoch = partition->leader_epoch;
     to->replica_nodes_count = to->isr_nodes_count = 1;
-    to->replica_nodes = to->isr_nodes = broker;
+    to->replica_nodes = to->isr_nodes = to->offline_replicas = broker;
+    to->offline_replicas_count = partition->offline;
     to->eligible_leader_replicas_count = to->last_known_elr_count = 0;
 }
 

@@ -28,16 +28,22 @@ static void fill_partitions(struct request *request, const struct catalog_topic 
     to->partitions =
         arena_array(&request->arena, struct metadata_response_metadata_response_partition,
                     (size_t)topic->partition_count);
-    for (int32_t i = 0; i < topic->partition_count; i++)
+    for (int32_t i = 0; i < topic->partition_count; i++) {
+        /* As Kafka shows one whose only replica is in a failed log directory. */
+        bool offline = topic->partitions[i].offline;
         to->partitions[i] = (struct metadata_response_metadata_response_partition){
+            .error_code = offline ? ERROR_LEADER_NOT_AVAILABLE : ERROR_NONE,
             .partition_index = i,
-            .leader_id = *broker,
+            .leader_id = offline ? -1 : *broker,
             .leader_epoch = topic->partitions[i].leader_epoch,
             .replica_nodes_count = 1,
             .replica_nodes = broker,
             .isr_nodes_count = 1,
             .isr_nodes = broker,
+            .offline_replicas_count = offline,
+            .offline_replicas = broker,
         };
+    }
 }
 
 static void fill_topic(struct request *request, const struct catalog_topic *topic,
