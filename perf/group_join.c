@@ -7,32 +7,22 @@
  * to, gives up at once what it is asked to, and says so at once. The group is settled when all
  * members are at the same epoch and have all partitions together, each once. Bystanders are members
  * of a group each that heartbeat every 20 ms; their answers' times before and while the others join
- * are the disturbance. Prints one line of JSON.
- *
- * Speaks with the project's own codec: the messages are too many to write by hand. */
-#include <errno.h>
-#include <fcntl.h>
-#include <stdarg.h>
+ * are the disturbance. Prints one line of JSON. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <sys/resource.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/clock.h"
 #include "base/histogram.h"
 #include "base/memory.h"
+#include "perf/group_peer.h"
 #include "perf/process.h"
-#include "protocol/api.h"
 #include "protocol/consumer_group_heartbeat.h"
-#include "protocol/create_topics.h"
-#include "protocol/find_coordinator.h"
 
 enum {
     VERSION = 1,
-    HEAD_SIZE = 4 + 4 + 1, /* length, correlation id, no tags */
     REBALANCE_MS = 300000,
     BYSTANDER_MS = 20,
     QUIET_MS = 2000, /* what bystanders see before */
@@ -46,16 +36,14 @@ struct options {
 };
 
 struct member {
-    int fd;
+    struct group_peer peer;
     char group[24], id[40];
-    bool bystander, joined, waits;
+    bool bystander, joined;
     int32_t epoch;
-    uint64_t due_ns, sent_ns;
+    uint64_t due_ns;
     struct uuid topic_id;
     int32_t count, *partitions; /* what it owns */
     bool reports;               /* it has given something up, and is to say so */
-    uint8_t *in;
-    size_t in_len, in_capacity;
 };
 
 struct run {
@@ -68,25 +56,11 @@ struct run {
 
 /* --- requests --- */
 
-static void send_all(int fd, const struct wire_output *output) {
-    for (uint32_t i = 0; i < output->count; i++)
-        for (size_t sent = 0; sent < output->pieces[i].len;) {
-            ssize_t result =
-                send(fd, output->pieces[i].at + sent, output->pieces[i].len - sent, MSG_NOSIGNAL);
-            if (result < 0 && errno == EAGAIN) continue;
-            if (result < 0) die("group_join: send: %s", strerror(errno));
-            sent += (size_t)result;
-        }
-}
-
 static void send_heartbeat(struct run *run, struct member *member, uint64_t now_ns) {
-    struct arena arena;
-    struct wire_output output;
     struct consumer_group_heartbeat_request request;
     struct consumer_group_heartbeat_request_topic_partitions owned = {
         member->topic_id, member->count, member->partitions};
     struct bytes topic = BYTES_OF("group-join");
-    arena_init(&arena, 1 << 20);
     message_defaults(&consumer_group_heartbeat_request_message, &request);
     request.group_id = bytes_of_text(member->group);
     request.member_id = bytes_of_text(member->id);
@@ -101,13 +75,7 @@ static void send_heartbeat(struct run *run, struct member *member, uint64_t now_
         request.topic_partitions = &owned;
     }
     member->reports = false;
-    if (!api_encode_request(api_find(API_CONSUMER_GROUP_HEARTBEAT), VERSION, 1,
-                            BYTES_OF("group_join"), &request, &arena, &output))
-        die("group_join: a request is too large");
-    send_all(member->fd, &output);
-    arena_deinit(&arena);
-    member->waits = true;
-    member->sent_ns = now_ns;
+    peer_send(&member->peer, API_CONSUMER_GROUP_HEARTBEAT, VERSION, &request, now_ns);
     run->heartbeats++;
 }
 
@@ -140,54 +108,29 @@ static void take_assignment(struct member *member,
 
 static void record_answer(struct run *run, const struct member *member, uint64_t now_ns) {
     struct histogram *into = !member->bystander ? run->own : run->began_ns ? run->busy : run->quiet;
-    histogram_record(into, now_ns - member->sent_ns);
+    histogram_record(into, now_ns - member->peer.sent_ns);
 }
 
-static void take_answer(struct run *run, struct member *member, struct bytes body,
-                        uint64_t now_ns) {
-    struct consumer_group_heartbeat_response response;
-    struct arena arena;
-    struct error error;
-    arena_init(&arena, 64 << 20);
-    if (!wire_decode(&consumer_group_heartbeat_response_message, VERSION, body, &arena, &response,
-                     &error))
-        die("group_join: an answer is not readable: %s", error.text);
-    if (response.error_code)
-        die("group_join: %s is refused: %d %.*s", member->id, response.error_code,
-            BYTES_FORMAT(response.error_message));
+static void take_answer(struct run *run, struct member *member,
+                        const struct consumer_group_heartbeat_response *response, uint64_t now_ns) {
+    if (response->error_code)
+        die("group_join: %s is refused: %d %.*s", member->id, response->error_code,
+            BYTES_FORMAT(response->error_message));
     record_answer(run, member, now_ns);
-    member->waits = false;
     member->joined = true;
-    member->epoch = response.member_epoch;
-    if (response.assignment) take_assignment(member, response.assignment);
-    int64_t pause_ms = member->bystander ? BYSTANDER_MS : response.heartbeat_interval_ms;
+    member->epoch = response->member_epoch;
+    if (response->assignment) take_assignment(member, response->assignment);
+    int64_t pause_ms = member->bystander ? BYSTANDER_MS : response->heartbeat_interval_ms;
     member->due_ns = member->reports ? now_ns : now_ns + (uint64_t)pause_ms * NS_PER_MS;
-    arena_deinit(&arena);
-}
-
-static void take_frames(struct run *run, struct member *member, uint64_t now_ns) {
-    while (member->in_len >= 4) {
-        size_t frame = 4 + (size_t)load_u32(member->in);
-        if (member->in_len < frame) return;
-        take_answer(run, member, bytes_make(member->in + HEAD_SIZE, frame - HEAD_SIZE), now_ns);
-        memmove(member->in, member->in + frame, member->in_len - frame);
-        member->in_len -= frame;
-    }
 }
 
 static void receive(struct run *run, struct member *member) {
-    for (;;) {
-        if (member->in_capacity - member->in_len < 4096) {
-            member->in_capacity = member->in_capacity * 2 + 4096;
-            member->in = memory_resize(member->in, member->in_capacity);
-        }
-        ssize_t got = recv(member->fd, member->in + member->in_len,
-                           member->in_capacity - member->in_len, MSG_DONTWAIT);
-        if (got < 0 && errno == EAGAIN) break;
-        if (got <= 0) die("group_join: %s lost its connection", member->id);
-        member->in_len += (size_t)got;
-    }
-    take_frames(run, member, clock_monotonic_ns());
+    struct consumer_group_heartbeat_response response;
+    struct arena arena;
+    arena_init(&arena, 64 << 20);
+    if (peer_receive(&member->peer, &arena, &response))
+        take_answer(run, member, &response, clock_monotonic_ns());
+    arena_deinit(&arena);
 }
 
 /* --- the group --- */
@@ -218,7 +161,7 @@ static void send_due(struct run *run, uint64_t now_ns) {
     for (int i = 0; i < run->count; i++) {
         struct member *member = &run->members[i];
         bool active = member->bystander || run->began_ns;
-        if (active && !member->waits && member->due_ns <= now_ns)
+        if (active && !member->peer.waits && member->due_ns <= now_ns)
             send_heartbeat(run, member, now_ns);
     }
 }
@@ -239,50 +182,27 @@ static void run_until(struct run *run, uint64_t until_ns) {
 
 /* --- before --- */
 
-static size_t call(int fd, enum api_key key, int version, const void *request, uint8_t *answer,
-                   size_t room) {
-    struct arena arena;
-    struct wire_output output;
-    arena_init(&arena, 1 << 20);
-    if (!api_encode_request(api_find((int16_t)key), version, 1, BYTES_OF("group_join"), request,
-                            &arena, &output))
-        die("group_join: a request is too large");
-    struct bytes frame = wire_join(&output, &arena);
-    size_t len = call_and_wait(fd, frame.at, frame.len, answer, room);
-    arena_deinit(&arena);
-    return len;
-}
-
 static void prepare(const struct options *options) {
-    uint8_t answer[4096];
-    int fd = connect_to(options->broker, "cubic");
-    struct create_topics_request_creatable_topic topic = {.name = BYTES_OF("group-join"),
-                                                          .num_partitions = options->partitions,
-                                                          .replication_factor = -1};
-    struct create_topics_request create = {
-        .topics_count = 1, .topics = &topic, .timeout_ms = 30000};
-    call(fd, API_CREATE_TOPICS, 5, &create, answer, sizeof answer);
-    struct find_coordinator_request find = {.key = BYTES_OF("g")};
-    call(fd, API_FIND_COORDINATOR, 3, &find, answer, sizeof answer);
-    close(fd);
+    struct group_peer peer;
+    peer_open(&peer, options->broker);
+    peer_create_topic(&peer, "group-join", options->partitions);
+    peer_find_coordinator(&peer, "g");
+    peer_close(&peer);
 }
 
 static void open_member(struct run *run, int index) {
     struct member *member = &run->members[index];
     member->bystander = index >= run->options.members;
-    member->fd = connect_to(run->options.broker, "cubic");
+    peer_open(&member->peer, run->options.broker);
     snprintf(member->id, sizeof member->id, "member-%06d", index);
     snprintf(member->group, sizeof member->group, member->bystander ? "bystander-%d" : "crowd",
              index);
-    struct epoll_event event = {.events = EPOLLIN, .data.ptr = member};
-    if (epoll_ctl(run->epoll, EPOLL_CTL_ADD, member->fd, &event) < 0)
-        die("group_join: epoll: %s", strerror(errno));
+    peer_watch(&member->peer, run->epoll, member);
 }
 
 /* The coordinators load, and the topic of offsets is made, before anything is measured. */
 static void warm_up(struct run *run) {
-    struct rlimit files = {65536, 65536};
-    setrlimit(RLIMIT_NOFILE, &files);
+    peers_allow_many();
     prepare(&run->options);
     run->epoll = epoll_create1(EPOLL_CLOEXEC);
     run->count = run->options.members + run->options.bystanders;

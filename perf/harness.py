@@ -78,11 +78,10 @@ def with_printed_port(server):
     return server
 
 
-def broker(options, *more):
-    server = Server("broker", [str(options.broker), "serve", "--data", "{directory}/data", "--listen",
-                           "127.0.0.1:0", "--io", options.io, "--registry-listen", "", "--ready-file",
-                           "{directory}/ready",
-                           *more])
+def broker(options, *more, name="broker", data="{directory}/data"):
+    server = Server(name, [str(options.broker), "serve", "--data", str(data), "--listen",
+                           "127.0.0.1:0", "--io", options.io, "--registry-listen", "",
+                           "--ready-file", "{directory}/ready", *more])
     ready = server.directory / "ready"
     for _ in range(6000):
         if ready.exists() and ready.stat().st_size:
