@@ -6,6 +6,7 @@
 #include "broker/chore.h"
 #include "broker/connection.h"
 #include "broker/group_service.h"
+#include "broker/rejects.h"
 #include "broker/registry_service.h"
 #include "broker/request.h"
 #include "broker/server.h"
@@ -119,6 +120,7 @@ bool core_open(struct core *core, struct ring *ring, struct recovered *recovered
     struct server *server = core->server;
     core->ring = ring;
     core->inflater = inflater_new();
+    core->rejects = rejects_new(core);
     admission_init(&core->admission, server->request_bytes / server->core_count);
     core->starting.run = core_starting;
     core->sending.run = core_sending;

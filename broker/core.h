@@ -23,6 +23,7 @@ struct server;
 struct catalog_service;
 struct group_service;
 struct inflater;
+struct rejects;
 
 /* At most so many log lines about peers in so long; the rest is counted. */
 enum { PEER_LINES_MAX = 10, PEER_LINES_S = 10 };
@@ -39,6 +40,7 @@ struct core {
     struct schema_view *schemas;             /* what it knows of the registry; never NULL */
     const struct options *options;           /* the catalog's: as loaded, with broker configs */
     struct inflater *inflater;
+    struct rejects *rejects; /* tells of broken contracts (broker/rejects.h) */
     struct list connections;
     uint32_t connection_count;
     struct list spare_requests; /* memory of ordinary ones that have ended (request.c) */

@@ -8,6 +8,7 @@
 #include "broker/group_service.h"
 #include "broker/offline.h"
 #include "broker/registry_service.h"
+#include "broker/rejects.h"
 
 enum { CACHE_BYTES_MAX = 64 << 20, COLD_BYTES_MAX = 64 << 20 };
 /* What a start after a crash reads of the journals, of all cores together: a few tenths of a second
@@ -230,6 +231,7 @@ void server_close(struct server *server) {
         if (server->cores[i].server) server_close_core(server, i); /* never ran */
     if (server->recovered) recover_free(server->recovered);
     registry_service_free(server->registry);
+    for (unsigned i = 0; i < server->core_count; i++) rejects_free(server->cores[i].rejects);
     free(server->cores);
     if (server->has_directory) data_directory_close(&server->directory);
 }

@@ -17,6 +17,7 @@
 #include "broker/handlers/handlers.h"
 #include "broker/handlers/part.h"
 #include "broker/handlers/produce_contract.h"
+#include "broker/rejects.h"
 #include "storage/partition.h"
 #include "storage/validate.h"
 
@@ -189,6 +190,19 @@ static void fill_part(struct request *request, struct produce_part *item) {
     item->out->log_start_offset = item->append.log_start_offset;
 }
 
+/* By its id: the topic may be gone by now, and then nobody asks. */
+static void part_report(struct request *request, struct produce_part *item) {
+    const struct core *core = request->core;
+    const struct catalog_topic *topic =
+        catalog_find_topic_id(&core->catalog, &item->contract.topic_id);
+    const struct reject_source source = {.client_id = request->client_id,
+                                         .peer = request->connection->ticket->peer,
+                                         .topic = topic ? topic->name : NULL,
+                                         .partition = item->out->index,
+                                         .header = &item->result.header};
+    if (topic) rejects_report(core->rejects, &source, item->contract.breaches);
+}
+
 static void done(struct request *request) {
     struct produce *state = request->state;
     const struct produce_request *body = request->body;
@@ -196,6 +210,7 @@ static void done(struct request *request) {
     for (int32_t i = 0; i < state->count; i++) {
         fill_part(request, &state->items[i]);
         if (state->items[i].part.code != ERROR_NONE) failed = true;
+        if (state->items[i].contract.breaches) part_report(request, &state->items[i]);
         produce_contract_end(&state->items[i].contract);
     }
     if (body->acks == 0)
