@@ -7,8 +7,8 @@
 #include "base/clock.h"
 #include "base/memory.h"
 #include "cli/command.h"
+#include "cli/consume.h"
 #include "cli/offsets.h"
-#include "cli/record_format.h"
 #include "cli/start_offset.h"
 #include "config/quantity.h"
 #include "protocol/batch.h"
@@ -38,7 +38,8 @@ struct consumer {
     size_t count;
     struct start_offset start;
     bool follow;
-    int64_t left; /* records still wanted; INT64_MAX: all */
+    int64_t left;             /* records still wanted; INT64_MAX: all */
+    consume_printer *printer; /* NULL: by format */
     struct record_format *format;
     struct inflater *inflater;
     struct text out;
@@ -164,6 +165,15 @@ static bool take_offsets(struct consumer *consumer) {
 
 /* ---- records ---- */
 
+static bool print_consumed(struct consumer *consumer, const struct consumed *consumed) {
+    if (consumer->printer) return consumer->printer(consumed, consumer->settings, &consumer->out);
+    if (consumer->settings->json)
+        record_print_json(consumed, &consumer->out);
+    else
+        record_format_print(consumer->format, consumed, &consumer->out);
+    return true;
+}
+
 static void print_record(struct consumer *consumer, const struct position *position,
                          const struct batch_header *header, const struct record *record) {
     struct consumed consumed = {
@@ -177,11 +187,7 @@ static void print_record(struct consumer *consumer, const struct position *posit
     };
     bool past_end = !consumer->follow && consumed.offset >= position->end;
     if (consumed.offset < position->next || past_end || consumer->left == 0) return;
-    if (consumer->settings->json)
-        record_print_json(&consumed, &consumer->out);
-    else
-        record_format_print(consumer->format, &consumed, &consumer->out);
-    if (consumer->left != INT64_MAX) consumer->left--;
+    if (print_consumed(consumer, &consumed) && consumer->left != INT64_MAX) consumer->left--;
 }
 
 static bool corrupt(const struct consumer *consumer, const struct position *position,
@@ -389,9 +395,10 @@ static enum cli_exit consume(struct consumer *consumer) {
     return fetch_all(consumer) ? CLI_DONE : CLI_FAILED;
 }
 
-static enum cli_exit run(const struct settings *settings, struct error *error) {
+enum cli_exit consume_topic(const struct settings *settings, const char *topic,
+                            consume_printer *printer, struct error *error) {
     struct consumer consumer = {
-        .settings = settings, .error = error, .topic = settings->positional[0]};
+        .settings = settings, .error = error, .topic = topic, .printer = printer};
     arena_init(&consumer.arena, CLUSTER_ARENA_BYTES);
     arena_init(&consumer.message, CLUSTER_ARENA_BYTES);
     consumer.inflater = inflater_new();
@@ -402,6 +409,10 @@ static enum cli_exit run(const struct settings *settings, struct error *error) {
     arena_deinit(&consumer.arena);
     arena_deinit(&consumer.message);
     return status;
+}
+
+static enum cli_exit run(const struct settings *settings, struct error *error) {
+    return consume_topic(settings, settings->positional[0], NULL, error);
 }
 
 static const struct flag flags[] = {

@@ -46,6 +46,14 @@ struct settings {
     const char *level, *message;
     bool canonical, framed, allow_unknown;
 
+    /* A topic's contract. */
+    const char *framing, *subject, *strategy, *versions, *unknown_fields, *null, *on_violation;
+    bool any_message, keys;
+
+    /* Data directories. */
+    const char *log_partition;
+    bool records, blocks;
+
     const char *positional[SETTINGS_LIST_MAX];
     size_t positional_count;
 };

@@ -1,7 +1,9 @@
 """Contracts: what a topic takes when its records have to be a registered message."""
 import json
 import random
+import subprocess
 import threading
+import time
 import urllib.request
 
 import records
@@ -277,3 +279,88 @@ def test_unacknowledged_violations_end_the_connection():
         client.send("Produce", 9, **client.produce_body("t", {0: records.batch([framed(1, BAD)])},
                                                         acks=0))
         assert client.is_closed()
+
+
+# --- what is told of it ---
+
+def cli(broker, *arguments, status=0):
+    words = [Broker.program, *arguments[:2], "-b", "%s:%d" % broker.address, *arguments[2:]]
+    done = subprocess.run(words, capture_output=True, text=True, timeout=60)
+    assert done.returncode == status, (words, done)
+    return done.stdout + done.stderr
+
+
+def rejects(broker, count):
+    """What `reject list --json` has, once there are so many."""
+    for _ in range(500):
+        found = [json.loads(line) for line in cli(broker, "reject", "list", "--json").splitlines()]
+        if len(found) >= count:
+            return found
+        time.sleep(0.02)
+    raise AssertionError(f"only {len(found)} rejects of {count}")
+
+
+def test_rejects_are_kept():
+    with Broker("--cores", "2") as broker, broker.connect() as client:
+        assert cli(broker, "reject", "list") == ""
+        register(broker, "t-value")
+        client.create("t", partitions=2, **PAYLOAD)
+        producer = client.producer_id()
+        refused(client.produce("t", records.batch([framed(1), framed(1, BAD)], producer=producer,
+                                                  epoch=0, sequence=7), 1), 1, 1)
+        client.create("seen", **PAYLOAD, **{"millrace.value.on.violation": "observe",
+                                            "millrace.value.subject": "t-value"})
+        stored(produce(client, [framed(1, BAD)], "seen"))
+        first, second = rejects(broker, 2)
+        assert (first["topic"], first["partition"], first["bad_count"], first["record_count"]) == (
+            "t", 1, 1, 2), first
+        assert (first["producer_id"], first["producer_epoch"], first["base_sequence"]) == (
+            producer, 0, 7), first
+        assert first["violations"] == [{
+            "record_index": 1, "in_key": False, "schema_id": 1, "path": "Order.count",
+            "reason": "expected varint (int32), found 2 bytes length-delimited"}], first
+        assert second["observed"] and second["topic"] == "seen" and not first["observed"]
+        assert b"zz" not in b"".join(value for _, value in client.all("__millrace_rejects"))
+        line = cli(broker, "reject", "list", "t")
+        assert line.count("\n") == 1 and "refused, 1 of 2 records  record 1: Order.count: " in line
+        assert "producer %d, epoch 0, sequence 7" % producer in cli(broker, "reject", "show", "t")
+        part = client.produce("__millrace_rejects", records.batch([b"forged"]))
+        assert part["error_code"] == ERRORS["INVALID_TOPIC_EXCEPTION"]
+
+
+def test_many_rejects_are_counted():
+    with Broker() as broker, broker.connect() as client:
+        register(broker, "t-value")
+        client.create("t", **PAYLOAD)
+        for _ in range(300):
+            refused(produce(client, [framed(1, BAD)]), 0)
+        told = 0
+        for _ in range(300):
+            found = rejects(broker, 1)
+            told = sum(r["left_out"] + (r["bad_count"] > 0) for r in found)
+            if told == 300:
+                break
+            time.sleep(0.02)
+        assert told == 300, told
+        assert len(found) < 150, "bounded by its bucket"
+
+
+def test_contract_commands():
+    with Broker() as broker, broker.connect() as client:
+        register(broker, "orders")
+        client.create("t", **{"cleanup.policy": "compact"})
+        said = cli(broker, "contract", "set", "t", "--subject", "orders", status=1)
+        assert "--any-message" in said, said
+        said = cli(broker, "contract", "set", "t", "-s", "orders", "-m", "shop.Cart", status=1)
+        assert "shop.Order, shop.Item, shop.Note" in said, said
+        cli(broker, "contract", "set", "t", "-s", "orders", "-m", "shop.Order", "--framing", "raw")
+        stored(produce(client, [GOOD], keys=[b"k"]))
+        refused(produce(client, [b"hi"], keys=[b"k"]), 0)
+        shown = json.loads(cli(broker, "contract", "show", "t", "--json"))
+        assert shown["value"]["framing"] == "raw" and shown["key"]["contract"] == "off", shown
+        said = cli(broker, "contract", "set", "t", "--key", "--any-message", "-s", "orders")
+        assert "compacted" in said, said
+        cli(broker, "contract", "set", "t", "--key", "--level", "off")
+        cli(broker, "contract", "set", "t", "--any-message", "-s", "orders")
+        assert "confluent" in cli(broker, "contract", "show", "t")
+        stored(produce(client, [framed(1, NOTE, b"\2\4")], keys=[b"k"]))
