@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stdio.h>
 
+#include "broker/registry_bindings.h"
 #include "broker/registry_service.h"
 #include "broker/server.h"
 
@@ -12,19 +13,15 @@ static void api_change(struct registry_api *api, struct schema_change *change) {
 
 static size_t api_associations(struct registry_api *api, struct bytes topic, struct arena *arena,
                                struct registry_association found[CONTRACTS_OF_TOPIC_MAX]) {
-    (void)api;
-    (void)topic;
-    (void)arena;
-    (void)found;
-    return 0;
+    struct registry_listener *listener = container_of(api, struct registry_listener, api);
+    return registry_bindings_of(&listener->server->cores[0].catalog, topic, arena, found);
 }
 
 static void api_topics_bound(struct registry_api *api, struct bytes subject, int32_t version,
                              struct text *names) {
-    (void)api;
-    (void)subject;
-    (void)version;
-    (void)names;
+    struct registry_listener *listener = container_of(api, struct registry_listener, api);
+    const struct core *home = registry_service_home(listener->service);
+    registry_bindings_print(&home->catalog, subject, version, names);
 }
 
 static bool open_at(struct http_service *http, const struct endpoint *endpoint,
@@ -55,6 +52,7 @@ bool registry_listener_open(struct registry_listener *listener, struct registry_
                                           .change = api_change,
                                           .associations = api_associations,
                                           .topics_bound = api_topics_bound};
+    registry_api_init(&listener->api);
     listener->http = (struct http_service){.ring = first->ring,
                                            .routes = registry_routes,
                                            .route_count = registry_route_count,

@@ -84,9 +84,17 @@ static void view_take(struct core *core, struct schema_view *view) {
     core->schemas = view;
 }
 
+/* A service's core may be told before it listens. */
+static void view_publish(struct registry_service *service, struct core *core,
+                         struct schema_view *view) {
+    view_take(core, view);
+    if (core->index == 0 && service->listener.api.view)
+        registry_api_view_changed(&service->listener.api);
+}
+
 static void on_apply(struct mail *mail) {
     struct delivery *delivery = container_of(mail, struct delivery, apply);
-    view_take(delivery->core, delivery->view);
+    view_publish(delivery->service, delivery->core, delivery->view);
     delivery->view = NULL;
     ring_post(delivery->service->home->ring, &delivery->confirm);
 }
@@ -103,7 +111,7 @@ static void publish(struct registry_service *service) {
         delivery->view = schema_view_hold(view);
         ring_post(delivery->core->ring, &delivery->apply);
     }
-    view_take(service->home, view);
+    view_publish(service, service->home, view);
     delivered(service);
 }
 
@@ -231,6 +239,10 @@ static void on_trip_arrived(struct errand *errand, struct core *there) {
     check(trip->service->home == there);
     list_append(&trip->service->queue, &trip->link);
     next_change(trip->service);
+}
+
+const struct core *registry_service_home(const struct registry_service *service) {
+    return service->home;
 }
 
 /* --- changes, on the first core --- */

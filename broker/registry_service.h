@@ -38,6 +38,9 @@ void registry_service_stop(struct registry_service *service, struct core *core,
 /* On the core's thread, before its groups are freed. */
 void registry_service_close_core(struct registry_service *service, struct core *core);
 
+/* From inside a change: the core that it is made on. */
+const struct core *registry_service_home(const struct registry_service *service);
+
 /* From the first core: the change goes its way; change->done() follows. */
 void registry_service_change(struct registry_service *service, struct schema_change *change);
 

@@ -34,10 +34,22 @@ struct registry_api {
     /* What the topic is bound to; the subjects go to the arena. */
     size_t (*associations)(struct registry_api *api, struct bytes topic, struct arena *arena,
                            struct registry_association found[CONTRACTS_OF_TOPIC_MAX]);
-    /* Appends the names of topics whose contract admits that version, ", " between them. */
+    /* From inside a change, on the registry's core: appends the names of topics whose contract
+     * admits that version, ", " between them. */
     void (*topics_bound)(struct registry_api *api, struct bytes subject, int32_t version,
                          struct text *names);
+
+    /* ---- its own ---- */
+    struct list early; /* requests that came before the registry was loaded */
+    struct timer early_timer;
 };
+
+enum { LOADING_WAIT_MS = 5000 };
+
+/* When the fields of the first part are set. */
+void registry_api_init(struct registry_api *api);
+/* The core has another view. */
+void registry_api_view_changed(struct registry_api *api);
 
 #define REGISTRY_CONTENT_TYPE "application/vnd.schemaregistry.v1+json"
 

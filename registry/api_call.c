@@ -5,6 +5,7 @@
 #include <strings.h>
 
 #include "base/check.h"
+#include "base/clock.h"
 
 enum { CALL_MEMORY_MAX = 256 << 20 };
 
@@ -68,15 +69,55 @@ void call_refresh(struct api_call *call) {
     call->view = schema_view_hold(*call->api->view);
 }
 
-bool call_check_loaded(struct api_call *call) {
-    return call->view->loaded ||
-           call_refuse(call, 503, 50302, "The registry is being loaded; try again");
+/* --- before the registry is loaded --- */
+
+struct early_request {
+    struct list link;
+    struct http_exchange *exchange;
+    void (*handle)(struct http_exchange *exchange);
+};
+
+static void early_end(struct registry_api *api, bool loaded) {
+    struct list early;
+    list_init(&early);
+    list_move_all(&early, &api->early);
+    timer_cancel(api->ring, &api->early_timer);
+    for (struct list *node; (node = list_first(&early));) {
+        struct early_request request = *list_entry(node, struct early_request, link);
+        list_remove(node);
+        free(list_entry(node, struct early_request, link));
+        if (loaded)
+            request.handle(request.exchange);
+        else
+            http_answer_error(request.exchange, 503, 50302,
+                              "The registry is being loaded; try again");
+    }
 }
 
-struct api_call *call_begin(struct http_exchange *exchange) {
-    struct api_call *call = call_new(exchange);
-    if (call_check_loaded(call)) return call;
-    call_answer(call);
+static void on_early_timer(struct timer *timer) {
+    early_end(container_of(timer, struct registry_api, early_timer), false);
+}
+
+void registry_api_init(struct registry_api *api) {
+    list_init(&api->early);
+    api->early_timer.fire = on_early_timer;
+}
+
+void registry_api_view_changed(struct registry_api *api) {
+    if ((*api->view)->loaded && !list_is_empty(&api->early)) early_end(api, true);
+}
+
+struct api_call *call_begin(struct http_exchange *exchange,
+                            void (*handle)(struct http_exchange *exchange)) {
+    struct registry_api *api = (struct registry_api *)exchange->context;
+    if ((*api->view)->loaded) return call_new(exchange);
+    struct early_request *request = new_zero(struct early_request);
+    request->exchange = exchange;
+    request->handle = handle;
+    if (list_is_empty(&api->early))
+        timer_arm(api->ring, &api->early_timer,
+                  ring_now_ns(api->ring) + LOADING_WAIT_MS * NS_PER_MS);
+    list_append(&api->early, &request->link);
     return NULL;
 }
 

@@ -76,8 +76,7 @@ const struct schema_subject *call_find_subject(struct api_call *call, struct byt
 const struct schema_version *call_find_version(struct api_call *call,
                                                const struct schema_subject *subject,
                                                int32_t version, bool deleted_too);
-/* 503 while the registry loads. */
-bool call_check_loaded(struct api_call *call);
-
-/* The start of each handler: a call that may go on, or NULL when it was answered. */
-struct api_call *call_begin(struct http_exchange *exchange);
+/* The start of each handler: a call that may go on. NULL while the registry is being loaded: then
+ * `handle` begins again when it is, or the request is answered with 503 after LOADING_WAIT_MS. */
+struct api_call *call_begin(struct http_exchange *exchange,
+                            void (*handle)(struct http_exchange *exchange));

@@ -70,7 +70,7 @@ static void trial_run(struct api_call *call) {
 }
 
 static void trial_handle(struct http_exchange *exchange, bool all) {
-    struct api_call *call = call_begin(exchange);
+    struct api_call *call = call_begin(exchange, all ? compare_all_handle : compare_version_handle);
     if (!call) return;
     struct trial *trial = arena_new(&call->arena, struct trial);
     trial->subject = call_subject(call, 0);

@@ -192,14 +192,14 @@ static struct deletion *deletion_new(struct api_call *call) {
 }
 
 void subject_delete_handle(struct http_exchange *exchange) {
-    struct api_call *call = call_begin(exchange);
+    struct api_call *call = call_begin(exchange, subject_delete_handle);
     if (!call) return;
     deletion_new(call);
     call_change(call, subject_make, subject_deleted);
 }
 
 void version_delete_handle(struct http_exchange *exchange) {
-    struct api_call *call = call_begin(exchange);
+    struct api_call *call = call_begin(exchange, version_delete_handle);
     if (!call) return;
     struct deletion *deletion = deletion_new(call);
     if (call_version(call, 1, &deletion->version))

@@ -35,7 +35,7 @@ static void id_print(struct api_call *call) {
 }
 
 void id_handle(struct http_exchange *exchange) {
-    struct api_call *call = call_begin(exchange);
+    struct api_call *call = call_begin(exchange, id_handle);
     if (call) body_answer(call, id_print);
 }
 
@@ -46,7 +46,7 @@ static void id_text_print(struct api_call *call) {
 }
 
 void id_text_handle(struct http_exchange *exchange) {
-    struct api_call *call = call_begin(exchange);
+    struct api_call *call = call_begin(exchange, id_text_handle);
     if (call) body_answer(call, id_text_print);
 }
 
@@ -82,7 +82,7 @@ static void subject_print(struct api_call *call, const struct schema_subject *su
 }
 
 void id_versions_handle(struct http_exchange *exchange) {
-    struct api_call *call = call_begin(exchange);
+    struct api_call *call = call_begin(exchange, id_versions_handle);
     if (!call) return;
     const struct schema *schema = path_schema(call);
     if (schema) each_use(call, schema, use_print);
@@ -90,7 +90,7 @@ void id_versions_handle(struct http_exchange *exchange) {
 }
 
 void id_subjects_handle(struct http_exchange *exchange) {
-    struct api_call *call = call_begin(exchange);
+    struct api_call *call = call_begin(exchange, id_subjects_handle);
     if (!call) return;
     const struct schema *schema = path_schema(call);
     if (schema) each_use(call, schema, subject_print);
@@ -117,12 +117,12 @@ static void guid_print(struct api_call *call) {
 }
 
 void guid_handle(struct http_exchange *exchange) {
-    struct api_call *call = call_begin(exchange);
+    struct api_call *call = call_begin(exchange, guid_handle);
     if (call) body_answer(call, guid_print);
 }
 
 void guid_ids_handle(struct http_exchange *exchange) {
-    struct api_call *call = call_begin(exchange);
+    struct api_call *call = call_begin(exchange, guid_ids_handle);
     uint8_t guid[SCHEMA_GUID_SIZE];
     size_t count = 0;
     if (!call) return;

@@ -61,7 +61,7 @@ static bool subject_is_listed(struct api_call *call, const struct schema_subject
 }
 
 void subjects_handle(struct http_exchange *exchange) {
-    struct api_call *call = call_begin(exchange);
+    struct api_call *call = call_begin(exchange, subjects_handle);
     if (!call) return;
     const struct schema_view *view = call->view;
     struct bytes *names = arena_array(&call->arena, struct bytes, view->subject_count + 1);
@@ -76,7 +76,7 @@ void subjects_handle(struct http_exchange *exchange) {
 }
 
 void versions_handle(struct http_exchange *exchange) {
-    struct api_call *call = call_begin(exchange);
+    struct api_call *call = call_begin(exchange, versions_handle);
     if (!call) return;
     bool deleted_too = call_flag(call, "deleted") || call_flag(call, "deletedOnly") ||
                        call_flag(call, "deletedAsNegative");
@@ -115,7 +115,7 @@ static void version_print(struct api_call *call) {
 }
 
 void version_handle(struct http_exchange *exchange) {
-    struct api_call *call = call_begin(exchange);
+    struct api_call *call = call_begin(exchange, version_handle);
     if (call) body_answer(call, version_print);
 }
 
@@ -127,7 +127,7 @@ static void version_text_print(struct api_call *call) {
 }
 
 void version_text_handle(struct http_exchange *exchange) {
-    struct api_call *call = call_begin(exchange);
+    struct api_call *call = call_begin(exchange, version_text_handle);
     if (call) body_answer(call, version_text_print);
 }
 
@@ -135,9 +135,9 @@ static bool refers_to(struct api_call *call, const struct schema *schema, struct
                       int32_t version) {
     for (size_t i = 0; i < schema->entry.reference_count; i++) {
         const struct schema_reference *reference = &schema->entry.references[i];
-        if (reference->version == version && bytes_equal(reference->subject, subject)) return true;
+        struct bytes name = reference_subject(schema->context, reference, &call->arena);
+        if (reference->version == version && bytes_equal(name, subject)) return true;
     }
-    (void)call;
     return false;
 }
 
@@ -153,7 +153,7 @@ static bool is_in_use(struct api_call *call, const struct schema *schema) {
 }
 
 void referenced_by_handle(struct http_exchange *exchange) {
-    struct api_call *call = call_begin(exchange);
+    struct api_call *call = call_begin(exchange, referenced_by_handle);
     const struct schema_subject *subject;
     if (!call) return;
     const struct schema_version *version = path_version(call, &subject);
@@ -192,12 +192,12 @@ static void schemas_print(struct api_call *call) {
 }
 
 void schemas_handle(struct http_exchange *exchange) {
-    struct api_call *call = call_begin(exchange);
+    struct api_call *call = call_begin(exchange, schemas_handle);
     if (call) call_work(call, schemas_print, call_answer);
 }
 
 void contexts_handle(struct http_exchange *exchange) {
-    struct api_call *call = call_begin(exchange);
+    struct api_call *call = call_begin(exchange, contexts_handle);
     if (!call) return;
     struct bytes *names = arena_array(&call->arena, struct bytes, call->view->context_count + 1);
     for (size_t i = 0; i < call->view->context_count; i++) names[i] = call->view->contexts[i].name;

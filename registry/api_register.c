@@ -96,6 +96,7 @@ static bool find_live(struct registration *registration) {
 static void register_run(struct api_call *call) {
     struct registration *registration = (struct registration *)call->detail;
     if (registration->repeats == 0 && !body_read_schema(call, &registration->wish)) return;
+    if (registration->wish.entry.id == 0) registration->wish.entry.guid = BYTES_NULL;
     if (!prepare(registration) || find_live(registration)) return;
     (void)compare(registration);
 }
@@ -128,8 +129,11 @@ static bool is_stale(const struct registration *registration, const struct subje
     uint64_t seen = registration->call->view->generation;
     if (subjects->setting_generation > seen || is_newer(subjects, registration->subject, seen))
         return true;
-    for (size_t i = 0; i < entry->reference_count; i++)
-        if (is_newer(subjects, entry->references[i].subject, seen)) return true;
+    for (size_t i = 0; i < entry->reference_count; i++) {
+        struct bytes name = reference_subject(registration->schema->context, &entry->references[i],
+                                              &registration->schema->memory);
+        if (is_newer(subjects, name, seen)) return true;
+    }
     return false;
 }
 
@@ -251,7 +255,7 @@ static struct registration *registration_new(struct api_call *call) {
 }
 
 void register_handle(struct http_exchange *exchange) {
-    struct api_call *call = call_begin(exchange);
+    struct api_call *call = call_begin(exchange, register_handle);
     if (!call) return;
     registration_new(call);
     call_work(call, register_run, register_worked);
@@ -279,7 +283,7 @@ static void lookup_worked(struct api_call *call) {
 }
 
 void lookup_handle(struct http_exchange *exchange) {
-    struct api_call *call = call_begin(exchange);
+    struct api_call *call = call_begin(exchange, lookup_handle);
     if (!call) return;
     registration_new(call);
     call_work(call, lookup_run, lookup_worked);

@@ -19,7 +19,7 @@ void server_version_handle(struct http_exchange *exchange) {
 }
 
 void ready_handle(struct http_exchange *exchange) {
-    struct api_call *call = call_begin(exchange);
+    struct api_call *call = call_begin(exchange, ready_handle);
     if (!call) return;
     text_printf(&call->body, "{}");
     call_answer(call);

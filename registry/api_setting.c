@@ -36,7 +36,7 @@ static void level_print(struct api_call *call, enum compatibility_level level) {
 }
 
 void config_get_handle(struct http_exchange *exchange) {
-    struct api_call *call = call_begin(exchange);
+    struct api_call *call = call_begin(exchange, config_get_handle);
     if (!call) return;
     const struct setting *setting = setting_new(call, false);
     const struct schema_setting *own = schema_view_setting(call->view, setting->subject);
@@ -56,7 +56,7 @@ static void mode_print(struct api_call *call, enum registry_mode mode) {
 }
 
 void mode_get_handle(struct http_exchange *exchange) {
-    struct api_call *call = call_begin(exchange);
+    struct api_call *call = call_begin(exchange, mode_get_handle);
     if (!call) return;
     const struct setting *setting = setting_new(call, true);
     const struct schema_setting *own = schema_view_setting(call->view, setting->subject);
@@ -131,7 +131,7 @@ static void config_changed(struct api_call *call) {
 }
 
 void config_put_handle(struct http_exchange *exchange) {
-    struct api_call *call = call_begin(exchange);
+    struct api_call *call = call_begin(exchange, config_put_handle);
     enum compatibility_level level;
     if (!call) return;
     struct setting *setting = setting_new(call, false);
@@ -153,7 +153,7 @@ static void mode_changed(struct api_call *call) {
 }
 
 void mode_put_handle(struct http_exchange *exchange) {
-    struct api_call *call = call_begin(exchange);
+    struct api_call *call = call_begin(exchange, mode_put_handle);
     enum registry_mode mode;
     if (!call) return;
     struct setting *setting = setting_new(call, true);
@@ -188,7 +188,8 @@ static void removed(struct api_call *call) {
 }
 
 static void remove_handle(struct http_exchange *exchange, bool is_mode) {
-    struct api_call *call = call_begin(exchange);
+    struct api_call *call =
+        call_begin(exchange, is_mode ? mode_delete_handle : config_delete_handle);
     if (!call) return;
     setting_new(call, is_mode);
     call_change(call, setting_make, removed);

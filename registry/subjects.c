@@ -293,11 +293,23 @@ struct subject_version *subjects_find_same(const struct subjects *subjects,
     return newest;
 }
 
-static bool refers_to(const struct schema_entry *entry, const struct subject_version *version) {
-    for (size_t i = 0; i < entry->reference_count; i++) {
-        const struct schema_reference *reference = &entry->references[i];
+/* A reference without a context means a subject of the referrer's own. */
+static bool names_subject(const struct schema_reference *reference, struct bytes context,
+                          const struct subject *subject) {
+    struct bytes name = subject->name;
+    bool is_qualified = bytes_starts_with(reference->subject, BYTES_OF(":."));
+    if (is_qualified || bytes_equal_text(context, "."))
+        return bytes_equal(reference->subject, name);
+    if (!bytes_equal(context, subject->context)) return false;
+    size_t prefix = context.len + 2; /* ":.name:" */
+    return bytes_equal(reference->subject, bytes_make(name.at + prefix, name.len - prefix));
+}
+
+static bool refers_to(const struct subject_version *from, const struct subject_version *version) {
+    for (size_t i = 0; i < from->entry.reference_count; i++) {
+        const struct schema_reference *reference = &from->entry.references[i];
         if (reference->version == version->entry.version &&
-            bytes_equal(reference->subject, version->subject->name))
+            names_subject(reference, from->subject->context, version->subject))
             return true;
     }
     return false;
@@ -308,7 +320,7 @@ struct subject_version *subjects_find_referrer(const struct subjects *subjects,
     struct map_node *node = map_first(&subjects->by_id);
     for (; node; node = map_next(&subjects->by_id, node)) {
         struct subject_version *other = map_entry(node, struct subject_version, by_id);
-        if (refers_to(&other->entry, version)) return other;
+        if (refers_to(other, version)) return other;
     }
     return NULL;
 }

@@ -139,6 +139,26 @@ Test(subjects, references_hold_what_they_refer_to) {
     subjects_deinit(&subjects);
 }
 
+Test(subjects, references_without_a_context_stay_in_their_own) {
+    struct schema_reference reference = {BYTES_OF("b.proto"), BYTES_OF("b"), 1};
+    struct schema_entry entry = {.type = SCHEMA_TYPE_PROTOBUF,
+                                 .schema = BYTES_OF("uses b"),
+                                 .references = &reference,
+                                 .reference_count = 1};
+    struct subjects subjects;
+    subjects_init(&subjects);
+    registers(&subjects, "b", "b");
+    registers(&subjects, ":.x:b", "b");
+    registers_entry(&subjects, ":.x:a", &entry);
+    cr_expect_null(subjects_find_referrer(&subjects, version_of(&subjects, "b", 1, false)));
+    cr_expect_not_null(subjects_find_referrer(&subjects, version_of(&subjects, ":.x:b", 1, false)));
+    reference.subject = BYTES_OF(":.x:b");
+    registers_entry(&subjects, ":.y:a", &entry);
+    applies(&subjects, SCHEMA_RECORD_SCHEMA, ":.x:a", 1, NULL);
+    cr_expect_not_null(subjects_find_referrer(&subjects, version_of(&subjects, ":.x:b", 1, false)));
+    subjects_deinit(&subjects);
+}
+
 Test(subjects, settings_of_a_subject_come_before_those_for_all) {
     struct subjects subjects;
     struct bytes a = BYTES_OF("a"), b = BYTES_OF("b");
