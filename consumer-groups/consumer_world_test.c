@@ -5,73 +5,23 @@
 #include "base/map.h"
 #include "base/text.h"
 #include "consumer-groups/consumer_world.h"
+#include "coordinator/log_fixture.h"
 #include "storage/partition.h"
 
-enum { LOG_ID = 1, UNSETTLED_BYTES = 4 << 20, ANSWER_S = 120, SHARDS = 4 };
+enum { ANSWER_S = 120, SHARDS = 4 };
 
-/* What a crash leaves behind in memory is not freed, because its parts point at each other in any
- * state; and it is no leak. */
 static bool has_crashed;
-int __lsan_is_turned_off(void);
-int __lsan_is_turned_off(void) { return has_crashed; }
+LOG_FIXTURE_NO_LEAKS(has_crashed)
 
 /* --- one life --- */
 
-static struct partition_definition log_definition(void) {
-    return (struct partition_definition){.id = LOG_ID,
-                                         .shard = 1,
-                                         .rules = {.retention_ms = -1,
-                                                   .retention_bytes = -1,
-                                                   .segment_bytes = 1 << 30,
-                                                   .segment_ms = INT64_MAX,
-                                                   .index_interval_bytes = 4096,
-                                                   .compacted = true}};
-}
-
-static enum partition_life find_life(void *context, uint32_t id,
-                                     struct partition_definition *definition) {
-    (void)context;
-    if (id != LOG_ID) return PARTITION_NOT_GIVEN;
-    *definition = log_definition();
-    return PARTITION_LIVE;
-}
-
-static bool take_catalog(void *context, struct bytes batch, struct error *error) {
-    (void)context, (void)batch, (void)error;
-    return true;
-}
-
-static void open_store(struct world *world) {
-    struct store_options options = {.journal_bytes_max = 64 << 20,
-                                    .cache_bytes_max = 16 << 20,
-                                    .unsettled_bytes_max = 16 << 20,
-                                    .producer_expiration_ms = 86400000,
-                                    .durable = true};
-    struct partition_definition definition = log_definition();
-    struct recovered *recovered = NULL;
-    struct error error = {0};
-    world->directory = new_zero(struct data_directory);
-    cr_assert(data_directory_open(sim_disk_open(world->sim), 1, world->directory, &error), "%s",
-              error.text);
-    cr_assert(recover_open(world->directory, UNSETTLED_BYTES, &recovered, &error), "%s",
-              error.text);
-    cr_assert(recover_catalog(recovered, take_catalog, NULL, &error), "%s", error.text);
-    cr_assert(recover_partitions(recovered, find_life, NULL, &error), "%s", error.text);
-    cr_assert(recover_finish(recovered, 1, &error), "%s", error.text);
-    world->store = store_new(world->ring, world->directory, &options, 0, 1, recovered, &error);
-    cr_assert(world->store, "%s", error.text);
-    recover_free(recovered);
-    cr_assert(data_directory_expect_journals(world->directory, 1, &error));
-    if (!store_find_partition(world->store, LOG_ID))
-        store_create_partition(world->store, &definition);
-}
-
-static void step(struct world *world) { sim_step(world->sim, sim_now_ns(world->sim) + NS_PER_MS); }
+static void step(struct world *world) { log_step(world->sim); }
 
 static void start(struct world *world) {
     world->ring = sim_ring_new(world->sim);
     world->host = coordinator_host_new(world->ring, NULL);
-    open_store(world);
+    world->directory = new_zero(struct data_directory);
+    world->store = log_store_open(world->sim, world->ring, world->directory);
     world->coordinator = coordinator_open(world->host, store_find_partition(world->store, LOG_ID),
                                           &groups_kind, &world->catalog);
     for (int i = 0; coordinator_status(world->coordinator) == COORDINATOR_LOADING; i++) {
@@ -98,20 +48,12 @@ void world_restart(struct world *world, bool power_cut) {
     start(world);
 }
 
-static void set_flag(void *flag) { *(bool *)flag = true; }
-
 void world_deinit(struct world *world) {
-    bool stopped = false;
     coordinator_stop(world->coordinator);
     while (coordinator_is_busy(world->coordinator)) step(world);
     coordinator_free(world->coordinator);
     coordinator_host_free(world->host);
-    store_stop(world->store, set_flag, &stopped);
-    ring_round(world->ring, false); /* what came from outside is seen at once */
-    while (!stopped) step(world);
-    store_free(world->store);
-    ring_free(world->ring);
-    data_directory_close(world->directory);
+    log_store_close(world->sim, world->ring, world->store, world->directory);
     free(world->directory);
     catalog_deinit(&world->catalog);
     options_free(world->options);
