@@ -314,6 +314,26 @@ def test_deleting_hides_first():
         assert Registry(broker).register("a", ONE) == 3, "ids are never given again"
 
 
+def test_contracts_are_served_and_hold_their_versions():
+    with Broker("--cores", "2", ephemeral=True) as broker, broker.connect() as client:
+        registry = Registry(broker)
+        registry.register("order", ONE), registry.register("order", TWO)
+        client.create("t", **{"millrace.value.contract": "payload", "millrace.value.subject": "order",
+                              "millrace.value.versions": ">=2", "millrace.key.contract": "schema-id"})
+        probe = "/associations/resources/-/t?resourceType=topic&associationType="
+        value = registry.get(probe + "value")
+        assert [one["subject"] for one in value] == ["order"], value
+        assert (value[0]["resourceName"], value[0]["associationType"]) == ("t", "value")
+        assert [one["subject"] for one in registry.get(probe + "key")] == ["t-key"]
+        assert len(registry.get(probe + "key&associationType=value")) == 2
+        assert registry.get(probe.replace("/t?", "/u?") + "value") == []
+        registry.delete("/subjects/order")
+        status, answer = registry.call("DELETE", "/subjects/order/versions/2?permanent=true")
+        assert (status, answer["error_code"]) == (422, 42206) and "'t'" in answer["message"], answer
+        assert registry.refused("DELETE", "/subjects/order?permanent=true") == (422, 42206)
+        assert registry.delete("/subjects/order/versions/1?permanent=true") == 1, "not admitted"
+
+
 # ---- what lasts ------------------------------------------------------------------------------
 
 def test_everything_is_there_after_a_restart():
