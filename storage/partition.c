@@ -107,6 +107,7 @@ struct partition *partition_new(const struct partition_definition *definition, s
     list_init(&partition->dirty);
     list_init(&partition->settling);
     list_init(&partition->write_out);
+    list_init(&partition->unsealed.in_store);
     list_append(&shard->partitions, &partition->in_shard);
     return partition;
 }
@@ -125,6 +126,7 @@ void partition_free(struct partition *partition) {
     list_remove(&partition->dirty);
     list_remove(&partition->settling);
     list_remove(&partition->write_out);
+    list_remove(&partition->unsealed.in_store);
     free(partition);
 }
 

@@ -124,6 +124,7 @@ static bool begin_anew(struct recovered *recovered, struct error *error) {
     int result = damaged ? aside_make(recovered, aside) : 0;
     for (uint32_t id = 0; id < recovered->directory->shard_count; id++)
         if (!settle_shard(recovered, recovered->shards[id], error)) return false;
+    if (!recovered_sync_names(recovered, error)) return false;
     if (result == 0 && damaged) result = aside_snapshots(recovered, aside);
     if (result < 0) return finish_failed(recovered, result, error);
     for (uint32_t id = 0; id < recovered->directory->shard_count; id++)

@@ -8,6 +8,7 @@
 
 #include "base/check.h"
 #include "base/say.h"
+#include "storage/layout.h"
 #include "storage/recovered.h"
 #include "storage/replay.h"
 
@@ -241,6 +242,12 @@ static void replay_end_doubts(struct recovered *recovered) {
     }
 }
 
+bool recovered_sync_names(struct recovered *recovered, struct error *error) {
+    int result = disk_sync_directory(recovered->directory->disk, LAYOUT_SEGMENTS);
+    return result == 0 || error_set(error, -result, "cannot sync %s/" LAYOUT_SEGMENTS ": %s",
+                                    disk_root(recovered->directory->disk), strerror(-result));
+}
+
 bool recovered_replay(struct recovered *recovered, struct error *error) {
     for (unsigned at = 0; at < recovered->scan_count; at++) {
         struct journal_scan *scan = &recovered->scans[at];
@@ -258,5 +265,5 @@ bool recovered_replay(struct recovered *recovered, struct error *error) {
     }
     replay_check_journals(recovered);
     replay_end_doubts(recovered);
-    return true;
+    return recovered->report.batches == 0 || recovered_sync_names(recovered, error);
 }

@@ -43,6 +43,9 @@ void recovered_take_offline(struct recovered *recovered, struct partition *parti
 /* Whether every entry of this partition was met, as far as can be known. */
 bool recovered_is_whole(const struct recovered *recovered, const struct partition *partition);
 
+/* Segment files that replay made have durable names behind it. */
+bool recovered_sync_names(struct recovered *recovered, struct error *error);
+
 /* Reads all journals through into the partitions (recover_replay.c). */
 bool recovered_replay(struct recovered *recovered, struct error *error);
 

@@ -33,7 +33,8 @@ static int replay_segment_file(struct partition *partition, struct segment *segm
                                struct data_directory *directory, uint64_t upto) {
     struct segment_identity identity = partition_identity(partition, directory, segment);
     uint64_t size = round_up(upto + SEGMENT_STEP_MIN, SEGMENT_STEP_MIN);
-    if (!segment->file) return segment_create(directory->disk, &identity, size, &segment->file);
+    if (!segment->file)
+        return segment_create_unsynced(directory->disk, &identity, size, &segment->file);
     return segment->file->allocated < upto ? segment_extend(segment->file, size) : 0;
 }
 

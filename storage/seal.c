@@ -6,6 +6,7 @@
 #include "base/memory.h"
 #include "storage/fail_stop.h"
 #include "storage/layout.h"
+#include "storage/segment_walk.h"
 
 struct sealing {
     struct work work;
@@ -19,8 +20,7 @@ struct sealing {
     int result;
 };
 
-static int sealing_write(struct sealing *sealing) {
-    struct file *file = sealing->file->write;
+static int sealing_write(struct sealing *sealing, struct file *file) {
     int result = 0;
     if (sealing->footer)
         result = file_write_at(file, sealing->footer, sealing->size, sealing->position);
@@ -33,7 +33,7 @@ static int sealing_write(struct sealing *sealing) {
 
 static void sealing_run(struct work *work) {
     struct sealing *sealing = container_of(work, struct sealing, work);
-    sealing->result = sealing_write(sealing);
+    sealing->result = sealing_write(sealing, sealing->file->write);
 }
 
 /* Indexes of all but the newest sealed segments are read from their footers when asked for. */
@@ -90,4 +90,125 @@ void seal_start(struct partition *partition, struct segment *segment) {
     partition_pin(partition);
     store->flows++;
     ring_work(store->ring, &sealing->work);
+}
+
+/* --- after a start --- */
+
+struct resealing {
+    struct sealing sealing; /* without a file of the segment's: it has its own */
+    struct disk *disk;
+    struct segment_identity identity;
+    struct segment segment; /* a copy, with an index of its own */
+    struct index index;
+    bool whole;
+};
+
+/* Walks it and makes its footer; what cannot be read is left as it is. */
+static bool resealing_read(struct resealing *resealing) {
+    struct sealing *sealing = &resealing->sealing;
+    struct file *file = NULL;
+    if (segment_open_read(resealing->disk, &resealing->identity, &file) < 0) return false;
+    resealing->index.interval = resealing->segment.index_interval;
+    bool whole = segment_walk(file, &resealing->segment, resealing->segment.end, &resealing->index);
+    file_close(file);
+    if (whole)
+        sealing->footer = segment_footer(&resealing->segment, &sealing->position, &sealing->size);
+    return whole;
+}
+
+static void resealing_run(struct work *work) {
+    struct resealing *resealing = container_of(work, struct resealing, sealing.work);
+    const struct segment_identity *identity = &resealing->identity;
+    char path[LAYOUT_PATH_SIZE];
+    struct file *file = NULL;
+    if (!resealing_read(resealing)) return;
+    layout_segment(path, identity->partition, identity->segment, identity->revision);
+    if (file_open(resealing->disk, path, FILE_READ | FILE_WRITE | FILE_DIRECT, &file) < 0) return;
+    resealing->sealing.result = sealing_write(&resealing->sealing, file);
+    resealing->whole = true;
+    file_close(file);
+}
+
+/* The same file by a handle of the owner's, if it has one. */
+static void resealing_settle_file(const struct sealing *sealing, struct segment_file *file) {
+    if (!file || !file->write) return;
+    file->allocated = sealing->position + sealing->size;
+    if (sealing->durable) file->unsynced = false;
+    segment_file_close_write(file);
+}
+
+static void resealing_done(struct work *work) {
+    struct resealing *resealing = container_of(work, struct resealing, sealing.work);
+    struct sealing *sealing = &resealing->sealing;
+    struct partition *partition = sealing->partition;
+    struct store *store = partition->store;
+    if (sealing->result < 0) fail_stop("sealing a file in", LAYOUT_SEGMENTS, -sealing->result);
+    store->flows--;
+    store->sealing = false;
+    struct segment *segment =
+        partition->dead ? NULL : partition_same_segment(partition, &resealing->identity);
+    if (segment && resealing->whole) {
+        segment->sealed = true;
+        partition->shard->unsnapshotted = true;
+        resealing_settle_file(sealing, segment->file);
+        seal_drop_indexes(partition);
+    }
+    index_deinit(&resealing->index);
+    free(sealing->footer);
+    free(resealing);
+    partition_unpin(partition);
+}
+
+static void resealing_start(struct partition *partition, const struct segment *segment) {
+    struct store *store = partition->store;
+    struct resealing *resealing = new_zero(struct resealing);
+    *resealing =
+        (struct resealing){.sealing = {.work = {.run = resealing_run, .done = resealing_done},
+                                       .partition = partition,
+                                       .segment = segment->number,
+                                       .durable = store->options.durable},
+                           .disk = store->directory->disk,
+                           .identity = partition_identity(partition, store->directory, segment),
+                           .segment = *segment};
+    resealing->segment.index = &resealing->index;
+    store->sealing = true;
+    store->flows++;
+    partition_pin(partition);
+    ring_work(store->ring, &resealing->sealing.work);
+}
+
+/* The next of this partition's; NULL when there is none. */
+static const struct segment *unsealed_next(struct partition *partition) {
+    struct unsealed *unsealed = &partition->unsealed;
+    for (size_t at = 0; at < partition->segment_count; at++) {
+        const struct segment *segment = &partition->segments[at];
+        if (segment->number >= unsealed->upto) return NULL;
+        if (segment->sealed || segment->number < unsealed->next) continue;
+        unsealed->next = segment->number + 1;
+        return segment;
+    }
+    return NULL;
+}
+
+void seal_adopt(struct partition *partition) {
+    struct unsealed *unsealed = &partition->unsealed;
+    if (partition->offline) return;
+    *unsealed = (struct unsealed){.upto = partition->settled.segment};
+    list_init(&unsealed->in_store);
+    const struct segment *first = unsealed_next(partition);
+    if (!first) return;
+    unsealed->next = first->number;
+    list_append(&partition->store->unsealed, &unsealed->in_store);
+}
+
+void seal_round(struct store *store) {
+    while (!store->sealing && !store->stopping && !list_is_empty(&store->unsealed)) {
+        struct list *link = list_first(&store->unsealed);
+        struct partition *partition = list_entry(link, struct partition, unsealed.in_store);
+        const struct segment *segment = unsealed_next(partition);
+        if (segment)
+            resealing_start(partition, segment);
+        else
+            list_remove(link);
+    }
 }

@@ -45,23 +45,20 @@ static int segment_write_header(struct file *file, const struct segment_identity
     return result;
 }
 
-static int segment_prepare(struct segment_file *file, struct disk *disk,
-                           const struct segment_identity *identity, uint64_t size) {
+static int segment_prepare(struct segment_file *file, const struct segment_identity *identity,
+                           uint64_t size) {
     int64_t existing = file_size(file->write);
     if (existing < 0) return (int)existing;
     bool large = (uint64_t)existing >= size;
     file->allocated = large ? round_down((uint64_t)existing, DISK_BLOCK) : size;
     int result = large ? 0 : file_allocate(file->write, size);
-    if (result < 0) return result;
     /* Also where it is there already: whoever made it may have ended before it was durable, and
      * what a failed sync has forgotten is durable only when it is written again. */
-    result = segment_write_header(file->write, identity);
-    if (result == 0) result = file_sync(file->write);
-    return result < 0 ? result : disk_sync_directory(disk, LAYOUT_SEGMENTS);
+    return result < 0 ? result : segment_write_header(file->write, identity);
 }
 
-int segment_create(struct disk *disk, const struct segment_identity *identity, uint64_t size,
-                   struct segment_file **out) {
+int segment_create_unsynced(struct disk *disk, const struct segment_identity *identity,
+                            uint64_t size, struct segment_file **out) {
     char path[LAYOUT_PATH_SIZE];
     layout_segment(path, identity->partition, identity->segment, identity->revision);
     struct file *file = NULL;
@@ -69,11 +66,27 @@ int segment_create(struct disk *disk, const struct segment_identity *identity, u
     if (result < 0) return result;
     struct segment_file *segment = segment_file_new();
     segment->write = file;
-    result = segment_prepare(segment, disk, identity, round_up(size, DISK_BLOCK));
+    segment->unsynced = true;
+    result = segment_prepare(segment, identity, round_up(size, DISK_BLOCK));
     if (result == 0)
         *out = segment;
     else
         segment_file_release(segment);
+    return result;
+}
+
+int segment_create(struct disk *disk, const struct segment_identity *identity, uint64_t size,
+                   struct segment_file **out) {
+    struct segment_file *file = NULL;
+    int result = segment_create_unsynced(disk, identity, size, &file);
+    if (result < 0) return result;
+    result = file_sync(file->write);
+    if (result == 0) result = disk_sync_directory(disk, LAYOUT_SEGMENTS);
+    file->unsynced = false;
+    if (result == 0)
+        *out = file;
+    else
+        segment_file_release(file);
     return result;
 }
 

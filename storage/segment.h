@@ -82,6 +82,10 @@ struct segment_identity {
  * header durable, directory synced. What a file that is there has behind its header stays. */
 int segment_create(struct disk *disk, const struct segment_identity *identity, uint64_t size,
                    struct segment_file **file);
+/* The same with nothing durable yet: the caller syncs the file, and LAYOUT_SEGMENTS, before
+ * anything names it. */
+int segment_create_unsynced(struct disk *disk, const struct segment_identity *identity,
+                            uint64_t size, struct segment_file **file);
 /* Blocking: allocates more. */
 int segment_extend(struct segment_file *file, uint64_t size);
 /* Blocking: opens for reading, after checking the header. -EBADMSG when it is another's. */

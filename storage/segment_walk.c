@@ -107,18 +107,21 @@ bool segment_walker_next(struct segment_walker *walk) {
 
 void segment_walker_deinit(struct segment_walker *walk) { free(walk->window); }
 
-void segment_walk(struct file *file, const struct segment *segment, uint64_t upto,
+bool segment_walk(struct file *file, const struct segment *segment, uint64_t upto,
                   struct index *index) {
     struct segment_walker walk;
     int64_t timestamp_before = -1;
     uint32_t interval = index->interval;
+    bool whole = true;
     segment_walker_init(&walk, file, segment, upto);
     while (segment_walker_next(&walk)) {
-        if (walk.damaged_from != UINT64_MAX) index->interval = 1;
+        if (walk.damaged_from != UINT64_MAX) index->interval = 1, whole = false;
         index_add(index, walk.header.base_offset, walk.position, timestamp_before);
         index->interval = interval;
         if (walk.header.max_timestamp > timestamp_before)
             timestamp_before = walk.header.max_timestamp;
     }
+    whole = whole && walk.damaged_from == UINT64_MAX;
     segment_walker_deinit(&walk);
+    return whole;
 }

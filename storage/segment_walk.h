@@ -30,6 +30,6 @@ bool segment_walker_next(struct segment_walker *walk);
 void segment_walker_deinit(struct segment_walker *walk);
 
 /* The index by such a walk. A batch behind damage has an entry, so that readers find it without
- * passing the damage. */
-void segment_walk(struct file *file, const struct segment *segment, uint64_t upto,
+ * passing the damage. False when there is any. */
+bool segment_walk(struct file *file, const struct segment *segment, uint64_t upto,
                   struct index *index);

@@ -64,6 +64,12 @@ struct settle {
     bool in_flight;
 };
 
+/* The numbers of segments that were rolled before a start may be unsealed (seal.h). */
+struct unsealed {
+    struct list in_store; /* while there are some */
+    uint32_t next, upto;  /* [next, upto) are to be looked at */
+};
+
 /* What start-up finds out about a partition. */
 struct partition_start {
     bool met;                /* a journal has an entry of it … */
@@ -106,6 +112,7 @@ struct partition {
     struct list dirty;        /* in its shard while there is something to form */
     struct list settling;     /* in its store while write-out waits for space */
     struct list write_out;    /* in its store while write-out waits for its turn */
+    struct unsealed unsealed; /* segments that were not sealed before the last start */
     bool uncompactable;       /* compaction met damage */
     bool preparing;           /* a worker creates or extends the active segment's file */
     bool dead;                /* deleted; freed when nothing refers to it */
@@ -163,6 +170,8 @@ struct store {
     struct map partitions;
     struct list dirty_shards;
     struct list settling;                  /* partitions whose write-out met a full disk */
+    struct list unsealed;                  /* partitions with segments to seal after a start */
+    bool sealing;                          /* one of them is being sealed */
     struct list write_outs;                /* partitions whose write-out waits for its turn */
     uint32_t write_out_count;              /* write-outs in flight */
     struct list answers;                   /* appends to answer in the next round (duplicates) */

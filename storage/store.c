@@ -12,6 +12,7 @@
 #include "storage/remove.h"
 #include "storage/replace.h"
 #include "storage/retain.h"
+#include "storage/seal.h"
 #include "storage/settle.h"
 #include "storage/space.h"
 #include "storage/state.h"
@@ -97,6 +98,7 @@ static void store_round(struct round_hook *hook) {
     commit_round(store);
     if (space_is_awaited(store)) settling_round(store);
     if (journal_tend(&store->journal) || handles_want_checkpoint(store)) checkpoint_start(store);
+    seal_round(store);
     if (store->stopping) closing_round(store);
     checkpoint_round(store);
     bool closes = store->stopping && !store_is_in_checkpoint(store);
@@ -148,6 +150,7 @@ static void store_adopt_partition(struct store *store, struct partition *partiti
         if (segment->file) segment_file_used(segment->file, &store->handles);
     }
     map_insert(&store->partitions, &partition->by_id, hash_u64(partition->definition.id));
+    seal_adopt(partition);
     if (partition->durable.segment == partition->settled.segment)
         store->unsettled_bytes += partition->durable.position - partition->settled.position;
 }
@@ -179,6 +182,7 @@ struct store *store_new(struct ring *ring, struct data_directory *directory,
     list_init(&store->dirty_shards);
     list_init(&store->settling);
     list_init(&store->write_outs);
+    list_init(&store->unsealed);
     list_init(&store->answers);
     for (size_t kind = 0; kind < SPACE_KINDS; kind++) list_init(&store->space_queues[kind]);
     store->disk.free_bytes = INT64_MAX;
@@ -313,6 +317,7 @@ void store_delete_partition(struct store *store, uint32_t id) {
     list_remove(&partition->dirty);
     list_remove(&partition->settling);
     list_remove(&partition->write_out);
+    list_remove(&partition->unsealed.in_store);
     partition->shard->unsnapshotted = true;
     store->unsettled_bytes -= partition_unsettled_bytes(partition);
     store->reserved_bytes -= partition->unformed_reserved;
