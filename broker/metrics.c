@@ -41,6 +41,10 @@ static const struct core_row core_rows[] = {
              "Bytes of group commits."),
     CORE_ROW("millrace_checkpoints_total", "counter", store.checkpoints,
              "Checkpoints that let journal files be used again."),
+    CORE_ROW("millrace_disk_full", "gauge", store.disk_full,
+             "1 while the disk has too little space for records."),
+    CORE_ROW("millrace_appends_refused_for_space_total", "counter", store.appends_refused_for_space,
+             "Batches that were refused because no space came in time."),
 };
 
 static void row_head(struct text *text, const char *name, const char *type, const char *help) {

@@ -15,7 +15,9 @@
 #include "base/memory.h"
 #include "base/random.h"
 #include "storage/fail_stop.h"
+#include "storage/layout.h"
 #include "storage/store_fixture.h"
+#include "storage/write_errors.h"
 
 enum { CYCLES = 30, LOADED = 5, IN_FLIGHT = 24, KEPT_BYTES = 2 << 20 };
 
@@ -119,8 +121,9 @@ static void load(struct fixture *fixture, uint64_t seed, int to) {
     random_init(&loader.random, seed);
     fixture_start(fixture);
     for (;;) {
+        bool from_outside = loader.in_flight < IN_FLIGHT; /* nothing may be there to wait for */
         while (loader.in_flight < IN_FLIGHT) load_append(&loader);
-        ring_round(fixture->ring, true);
+        ring_round(fixture->ring, !from_outside);
     }
 }
 
@@ -309,6 +312,33 @@ static void stops_at(const char *fault) {
     unsetenv("MILLRACE_FAULT");
     cr_assert(WIFEXITED(status) && WEXITSTATUS(status) == EXIT_STORAGE, "%s: status %x", fault,
               (unsigned)status);
+    fixture_start(&fixture);
+    verify(&fixture, &model);
+    fixture_stop(&fixture);
+    free(model.known);
+    fixture_deinit(&fixture);
+}
+
+/* Started again at once by a supervisor: not for ever. */
+Test(crash, write_errors_in_a_row_refuse_the_start, .timeout = 60) {
+    struct fixture fixture;
+    struct model model = {0};
+    crash_init(&fixture);
+    setenv("MILLRACE_FAULT", "journal_write:20", 1);
+    for (int at = 0; at < WRITE_ERRORS_MAX; at++) {
+        int status = load_and_kill(&fixture, &model, 7 + at, 20000);
+        cr_assert(WIFEXITED(status) && WEXITSTATUS(status) == EXIT_STORAGE, "start %d: %x", at,
+                  (unsigned)status);
+    }
+    unsetenv("MILLRACE_FAULT");
+    struct error error = {0};
+    struct disk *disk = disk_open(fixture.path, false, &error);
+    cr_assert_not(data_directory_open(disk, 1, &fixture.directory, &error));
+    cr_assert(strstr(error.text, "write errors have stopped 3 processes"), "%s", error.text);
+    cr_assert(strstr(error.text, "writing to journal: Input/output error"), "%s", error.text);
+    disk = disk_open(fixture.path, false, &error);
+    cr_assert_eq(disk_unlink(disk, LAYOUT_WRITE_ERRORS), 0);
+    disk_close(disk);
     fixture_start(&fixture);
     verify(&fixture, &model);
     fixture_stop(&fixture);

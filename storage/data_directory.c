@@ -5,15 +5,18 @@
 #include <unistd.h>
 
 #include "base/check.h"
+#include "base/clock.h"
 #include "base/memory.h"
 #include "base/say.h"
 #include "storage/layout.h"
 #include "storage/superblock.h"
+#include "storage/write_errors.h"
 
 enum { LOCK_TRIES = 250, LOCK_PAUSE_US = 20000 }; /* 5 s */
 
-static const char *const known_entries[] = {LAYOUT_SUPERBLOCK, LAYOUT_LOCK,      LAYOUT_JOURNALS,
-                                            LAYOUT_SEGMENTS,   LAYOUT_SNAPSHOTS, LAYOUT_DAMAGED};
+static const char *const known_entries[] = {LAYOUT_SUPERBLOCK,  LAYOUT_LOCK,      LAYOUT_JOURNALS,
+                                            LAYOUT_SEGMENTS,    LAYOUT_SNAPSHOTS, LAYOUT_DAMAGED,
+                                            LAYOUT_WRITE_ERRORS};
 
 struct survey {
     bool has_superblock;
@@ -208,18 +211,23 @@ static bool directory_begin(struct data_directory *directory, int32_t node_id,
                          "name another directory with --data",
                          disk_root(directory->disk), directory->node_id, node_id,
                          directory->node_id);
-    return directory_sync(directory, error) && incarnation_begin(directory, error);
+    return write_errors_allow(directory->disk, clock_wall_ms(), error) &&
+           directory_sync(directory, error) && incarnation_begin(directory, error);
 }
 
 bool data_directory_open(struct disk *disk, int32_t node_id, struct data_directory *directory,
                          struct error *error) {
     *directory = (struct data_directory){.disk = disk};
-    if (directory_begin(directory, node_id, error)) return true;
-    data_directory_close(directory);
-    return false;
+    if (!directory_begin(directory, node_id, error)) {
+        data_directory_close(directory);
+        return false;
+    }
+    directory->write_errors = write_errors_open(directory->disk);
+    return true;
 }
 
 void data_directory_close(struct data_directory *directory) {
+    write_errors_close(directory->write_errors);
     if (directory->lock) file_close(directory->lock);
     if (directory->disk) disk_close(directory->disk);
     *directory = (struct data_directory){0};

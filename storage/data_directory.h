@@ -2,6 +2,7 @@
  *
  *   superblock              two 4 KiB slots, written alternately: the valid one with the higher
  *                           generation rules
+ *   write-errors            of the processes that a write error has ended (write_errors.h)
  *   lock                    open-file-description lock, registered in every ring, so that the
  * kernel drops it only after the last request of a dying process journal/C-NNNNNNNN      journal
  * files of core C segments/P-S            segment S of partition P (ids only; names never become
@@ -18,8 +19,9 @@
 enum { SHARD_COUNT_DEFAULT = 64, SHARD_COUNT_MAX = 1024 };
 
 struct data_directory {
-    struct disk *disk; /* owned */
-    struct file *lock; /* owned */
+    struct disk *disk;         /* owned */
+    struct file *lock;         /* owned */
+    struct file *write_errors; /* owned; NULL: there is none (storage/write_errors.h) */
     struct uuid cluster_id, directory_id;
     int32_t node_id;
     uint32_t shard_count;

@@ -21,6 +21,7 @@ enum { CATALOG_PARTITION_ID = 0, CATALOG_SHARD = 0 };
 
 #define LAYOUT_SUPERBLOCK "superblock"
 #define LAYOUT_LOCK "lock"
+#define LAYOUT_WRITE_ERRORS "write-errors"
 #define LAYOUT_JOURNALS "journal"
 #define LAYOUT_SEGMENTS "segments"
 #define LAYOUT_SNAPSHOTS "snapshots"

@@ -157,9 +157,13 @@ Test(space, each_waits_as_long_as_it_said, .timeout = 60) {
     fixture_deinit(&fixture);
 }
 
+/* … by a journal that grows no more. */
 static void append_until_refused(struct fixture *fixture, uint32_t id, int64_t *next) {
+    const struct journal *journal = &fixture->store->journal;
     for (int at = 0; at < 10000; at++) {
         int64_t offset = append_for_ms(fixture, id, 5000, 1);
+        bool grows = journal->filling || journal->bytes < journal->bytes_max;
+        if (offset == -ERROR_KAFKA_STORAGE_ERROR && grows) continue;
         if (offset == -ERROR_KAFKA_STORAGE_ERROR) return;
         cr_assert_eq(offset, (*next)++);
     }

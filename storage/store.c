@@ -342,7 +342,9 @@ void store_usage(const struct store *store, struct store_usage *usage) {
                              .checkpoints = store->checkpoints,
                              .compactions = store->compacted.passes,
                              .compaction_read_bytes = store->compacted.read_bytes,
-                             .compaction_written_bytes = store->compacted.written_bytes};
+                             .compaction_written_bytes = store->compacted.written_bytes,
+                             .disk_full = store->disk.short_since_ns != 0,
+                             .appends_refused_for_space = store->disk.refused};
     for (struct map_node *node = map_first(&store->partitions); node;
          node = map_next(&store->partitions, node))
         usage->segment_bytes += partition_size_bytes(map_entry(node, struct partition, by_id));

@@ -50,5 +50,7 @@ struct store_usage {
     uint64_t tail_bytes, cached_bytes, journal_bytes, segment_bytes;
     uint64_t commits, commit_bytes, checkpoints;
     uint64_t compactions, compaction_read_bytes, compaction_written_bytes;
+    uint64_t disk_full; /* 1: there is too little space for records (storage/space.h) */
+    uint64_t appends_refused_for_space;
 };
 void store_usage(const struct store *store, struct store_usage *usage);

@@ -34,6 +34,7 @@ class BrokerProcess:
         self.path, self.options = path, list(options)
         self.directory = pathlib.Path(directory)
         self.address = "127.0.0.1:0"
+        self.prefix, self.environment = [], {}  # of the command; in addition to ours
         self.process = None
         self.slowest_ready_ms = 0
 
@@ -41,12 +42,13 @@ class BrokerProcess:
         """Starts it, and does not wait."""
         self.launched = time.monotonic()
         (self.directory / "ready").unlink(missing_ok=True)
-        command = [self.path, "serve", "--listen", self.address, "--registry-listen", "127.0.0.1:0",
+        command = [*self.prefix, self.path, "serve", "--listen", self.address, "--registry-listen", "127.0.0.1:0",
                    "--data", self.directory / "data", "--exit-with-parent", "--ready-file",
                    self.directory / "ready", *self.options]
         with open(self.directory / "log", "a") as log:
             self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log,
-                                            stderr=log)
+                                            stderr=log,
+                                            env={**os.environ, **self.environment})
 
     def start(self):
         self.launch()
