@@ -9,12 +9,15 @@
 #include "protocol/api.h"
 
 static const struct command *const commands[] = {
-    &command_topic_create, &command_topic_list,     &command_topic_describe, &command_topic_alter,
-    &command_topic_delete, &command_produce,        &command_consume,        &command_wait,
-    &command_group_list,   &command_group_describe, &command_group_lag,      &command_group_reset,
-    &command_group_delete, &command_schema_check,   &command_schema_diff,    &command_contract_test,
-    &command_contract_set, &command_contract_show,  &command_reject_list,    &command_reject_show,
-    &command_reject_tail,  &command_log_inspect,    &command_log_verify,
+    &command_topic_create,    &command_topic_list,    &command_topic_describe,
+    &command_topic_alter,     &command_topic_delete,  &command_produce,
+    &command_consume,         &command_wait,          &command_group_list,
+    &command_group_describe,  &command_group_lag,     &command_group_reset,
+    &command_group_delete,    &command_schema_check,  &command_schema_diff,
+    &command_schema_register, &command_schema_list,   &command_schema_show,
+    &command_schema_import,   &command_contract_test, &command_contract_set,
+    &command_contract_show,   &command_reject_list,   &command_reject_show,
+    &command_reject_tail,     &command_log_inspect,   &command_log_verify,
 };
 
 /* Words that are commands without a row here. */

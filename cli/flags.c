@@ -27,7 +27,8 @@ void settings_init(struct settings *settings) {
                                   .partitions = -1,
                                   .replication_factor = -1,
                                   .partition = -1,
-                                  .count = -1};
+                                  .count = -1,
+                                  .id = -1};
 }
 
 struct parsing {

@@ -44,6 +44,8 @@ struct settings {
     /* Schemas. */
     struct settings_list proto_paths;
     const char *level, *message;
+    const char *registry, *version;
+    int64_t id; /* -1: none */
     bool canonical, framed, allow_unknown;
 
     /* A topic's contract. */
