@@ -122,7 +122,7 @@ static bool image_begin(struct image *image, const char *root, struct error *err
     if (!image_lock(image, error)) return false;
     struct disk *view = disk_view_open(image->real);
     if (!data_directory_open(view, node_id, &image->directory, error)) return false;
-    image->view = view;
+    image->disk = view;
     return true;
 }
 
@@ -139,7 +139,7 @@ bool image_open(struct image *image, const char *root, struct error *error) {
 
 void image_close(struct image *image) {
     if (image->recovered) recover_free(image->recovered);
-    if (image->view) data_directory_close(&image->directory);
+    if (image->disk) data_directory_close(&image->directory);
     file_close(image->lock);
     disk_close(image->real);
     catalog_deinit(&image->catalog);
@@ -188,7 +188,7 @@ bool image_is_compacted(const struct image *image, const struct partition *parti
 }
 
 bool image_settle(struct image *image, struct partition *partition, struct error *error) {
-    if (partition->offline == DAMAGE_SEGMENT || partition->start.lacks_file) return false;
+    if (replay_has_file(partition, &image->directory) < 0) return false;
     return replay_settle(partition, round_up(partition->end.position, DISK_BLOCK),
                          &image->directory, error);
 }

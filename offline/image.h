@@ -18,8 +18,8 @@ struct image_name {
 enum { IMAGE_NAME_SIZE = 300 };
 
 struct image {
-    struct disk *real, *view; /* owned; the view is the directory's disk */
-    struct file *lock;        /* NULL: there is none, so no broker was ever here */
+    struct disk *real, *disk;
+    struct file *lock; /* NULL: there is none, so no broker was ever here */
     struct data_directory directory;
     struct options *options;
     struct catalog catalog;

@@ -247,7 +247,7 @@ static void inspect_batches(struct inspect *inspect, const struct partition *par
     struct segment_identity identity =
         partition_identity(partition, &inspect->image->directory, segment);
     layout_segment(path, identity.partition, identity.segment, identity.revision);
-    if (segment_open_read(inspect->image->view, &identity, &file) < 0) return;
+    if (segment_open_read(inspect->image->disk, &identity, &file) < 0) return;
     segment_walker_init(&walk, file, segment, segment->end);
     while (segment_walker_next(&walk)) inspect_batch(&inspect->sheet, path, file, &walk);
     segment_walker_deinit(&walk);

@@ -21,8 +21,12 @@ void offline_deinit(struct offline_fixture *fixture);
 void offline_start(struct offline_fixture *fixture);
 void offline_stop(struct offline_fixture *fixture);
 void offline_kill(struct offline_fixture *fixture);
+/* The block that an idle second brings: it says what was acknowledged. */
+void offline_rest(struct offline_fixture *fixture);
 /* A batch of two records of 500 bytes. */
 void offline_append(struct offline_fixture *fixture, uint32_t id);
+/* Writes out every whole block. */
+void offline_settle(struct offline_fixture *fixture, uint32_t id);
 /* So many records as make a segment file of some size, all written out; and a snapshot of it. */
 void offline_fill(struct offline_fixture *fixture, uint32_t id, unsigned batches);
 void offline_checkpoint(struct offline_fixture *fixture);

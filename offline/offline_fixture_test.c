@@ -14,6 +14,7 @@
 #include "metadata/catalog_record.h"
 #include "offline/verify.h"
 #include "storage/checkpoint.h"
+#include "storage/commit.h"
 #include "storage/settle.h"
 
 enum { JOURNAL_BYTES = 1 << 20 };
@@ -47,6 +48,8 @@ void offline_start(struct offline_fixture *fixture) {
 void offline_stop(struct offline_fixture *fixture) { fixture_stop(&fixture->store); }
 void offline_kill(struct offline_fixture *fixture) { fixture_kill(&fixture->store); }
 
+void offline_rest(struct offline_fixture *fixture) { commit_empty(fixture->store.store); }
+
 void offline_init(struct offline_fixture *fixture) {
     *fixture = (struct offline_fixture){0};
     fixture_init(&fixture->store, IO_EPOLL);
@@ -68,10 +71,17 @@ void offline_append(struct offline_fixture *fixture, uint32_t id) {
     free((void *)batch.at);
 }
 
+void offline_settle(struct offline_fixture *fixture, uint32_t id) {
+    struct partition *partition = fixture_partition(&fixture->store, id);
+    do {
+        settle_force(partition);
+        while (fixture->store.store->flows) ring_round(fixture->store.ring, true);
+    } while (settle_is_pending(partition));
+}
+
 void offline_fill(struct offline_fixture *fixture, uint32_t id, unsigned batches) {
     while (batches-- > 0) offline_append(fixture, id);
-    settle_force(fixture_partition(&fixture->store, id));
-    while (fixture->store.store->flows) ring_round(fixture->store.ring, true);
+    offline_settle(fixture, id);
     offline_checkpoint(fixture);
 }
 

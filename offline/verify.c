@@ -68,7 +68,7 @@ void verify_partition(struct image *image, struct partition *partition, struct f
     for (size_t at = 0; at < partition->segment_count; at++) {
         const struct segment *segment = &partition->segments[at];
         struct segment_check check = {
-            .disk = image->view,
+            .disk = image->disk,
             .identity = partition_identity(partition, &image->directory, segment),
             .segment = segment,
             .name = name,

@@ -120,19 +120,19 @@ Test(verify, a_segment_header) {
 Test(verify, an_index) {
     struct offline_fixture fixture;
     init_with_segments(&fixture);
-    offline_flip(&fixture, "segments/3-0", -4096 + 20);
+    offline_flip(&fixture, "segments/3-1", -4096 + 20);
     offline_verify(&fixture);
     cr_assert_eq(fixture.findings.damage_count, 1);
-    offline_found(&fixture, FINDING_DAMAGE, "segments/3-0", "its index");
+    offline_found(&fixture, FINDING_DAMAGE, "segments/3-1", "its index");
     offline_deinit(&fixture);
 }
 
 Test(verify, a_trailer) {
     struct offline_fixture fixture;
     init_with_segments(&fixture);
-    offline_flip(&fixture, "segments/3-0", -40);
+    offline_flip(&fixture, "segments/3-1", -40);
     offline_verify(&fixture);
-    offline_found(&fixture, FINDING_DAMAGE, "segments/3-0", "its index or trailer");
+    offline_found(&fixture, FINDING_DAMAGE, "segments/3-1", "its index or trailer");
     offline_deinit(&fixture);
 }
 
@@ -150,8 +150,10 @@ Test(verify, an_acknowledged_block) {
     struct offline_fixture fixture;
     offline_init(&fixture);
     offline_start(&fixture);
-    for (uint32_t id = 1; id <= ORDERS_PARTITIONS; id++) offline_append(&fixture, id);
-    offline_stop(&fixture);
+    for (int times = 0; times < 2; times++)
+        for (uint32_t id = 1; id <= ORDERS_PARTITIONS; id++) offline_append(&fixture, id);
+    offline_rest(&fixture);
+    offline_kill(&fixture);
     offline_flip_block(&fixture, 4, 1);
     offline_verify(&fixture);
     const struct finding *finding =
@@ -164,7 +166,7 @@ Test(verify, an_acknowledged_block) {
 Test(verify, the_catalog) {
     struct offline_fixture fixture;
     offline_init(&fixture);
-    offline_flip_block(&fixture, 0, 0);
+    offline_flip(&fixture, "snapshots/0", 60);
     offline_verify(&fixture);
     offline_found(&fixture, FINDING_DAMAGE, "", "no broker can start: the catalog");
     offline_deinit(&fixture);

@@ -39,6 +39,11 @@ bool recover_partitions(struct recovered *recovered,
 /* When something is damaged, or shards move to other cores than last time: everything goes into
  * segments and snapshots, and the journals begin anew. Before the stores are made. */
 bool recover_finish(struct recovered *recovered, unsigned core_count, struct error *error);
+/* The same whatever there is: what was changed since (a repair) is in the snapshots then. */
+bool recover_begin_anew(struct recovered *recovered, struct error *error);
+/* Moves a file of the directory into this life's folder of LAYOUT_DAMAGED, durably; 0, or a
+ * negative errno. */
+int recover_set_aside(struct recovered *recovered, const char *path);
 void recover_free(struct recovered *recovered);
 
 struct recover_report {

@@ -72,6 +72,12 @@ static int aside_move(struct disk *disk, const char *folder, const char *path) {
     return result < 0 ? result : disk_sync_directory(disk, folder);
 }
 
+int recover_set_aside(struct recovered *recovered, const char *path) {
+    char folder[LAYOUT_PATH_SIZE];
+    int result = aside_make(recovered, folder);
+    return result < 0 ? result : aside_move(recovered->directory->disk, folder, path);
+}
+
 /* Before new ones take their places. */
 static int aside_snapshots(struct recovered *recovered, const char *folder) {
     for (uint32_t id = 0; id < recovered->directory->shard_count; id++) {
@@ -118,7 +124,7 @@ static bool finish_failed(const struct recovered *recovered, int result, struct 
                      disk_root(recovered->directory->disk), LAYOUT_JOURNALS, strerror(-result));
 }
 
-static bool begin_anew(struct recovered *recovered, struct error *error) {
+bool recover_begin_anew(struct recovered *recovered, struct error *error) {
     char aside[LAYOUT_PATH_SIZE];
     bool damaged = recovered->damaged;
     int result = damaged ? aside_make(recovered, aside) : 0;
@@ -144,5 +150,5 @@ bool recover_finish(struct recovered *recovered, unsigned core_count, struct err
     if (!recovered->damaged)
         say_info("the number of cores changed: moving %u journals into segments and snapshots",
                  recovered->scan_count);
-    return begin_anew(recovered, error);
+    return recover_begin_anew(recovered, error);
 }

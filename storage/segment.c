@@ -110,6 +110,31 @@ int segment_open_read(struct disk *disk, const struct segment_identity *identity
     return got < 0 ? (int)got : -EBADMSG;
 }
 
+static bool header_decode(const uint8_t *at, struct segment_identity *identity) {
+    bool intact = memcmp(at, magic, sizeof magic) == 0 && load_u32(at + 12) == VERSION &&
+                  load_u32(at + 8) == crc32c(at + 12, HEADER_BYTES - 12);
+    memcpy(identity->cluster_id.raw, at + 16, 16);
+    identity->partition = load_u32(at + 32);
+    identity->segment = load_u32(at + 36);
+    identity->base_offset = load_i64(at + 40);
+    identity->revision = load_u32(at + 48);
+    return intact;
+}
+
+int segment_identify(struct disk *disk, uint32_t partition, uint32_t segment, uint32_t revision,
+                     struct segment_identity *identity) {
+    char path[LAYOUT_PATH_SIZE];
+    uint8_t header[HEADER_BYTES];
+    struct file *file;
+    layout_segment(path, partition, segment, revision);
+    int result = file_open(disk, path, FILE_READ, &file);
+    if (result < 0) return result;
+    int64_t got = file_read_at(file, header, sizeof header, 0);
+    file_close(file);
+    if (got < 0) return (int)got;
+    return got == sizeof header && header_decode(header, identity) ? 0 : -EBADMSG;
+}
+
 /* --- handles --- */
 
 struct segment_file *segment_file_new(void) {

@@ -91,6 +91,10 @@ int segment_extend(struct segment_file *file, uint64_t size);
 /* Blocking: opens for reading, after checking the header. -EBADMSG when it is another's. */
 int segment_open_read(struct disk *disk, const struct segment_identity *identity,
                       struct file **file);
+/* Blocking: who a file of this name says that it is, by its header. -ENOENT, -EBADMSG (damaged),
+ * another errno. */
+int segment_identify(struct disk *disk, uint32_t partition, uint32_t segment, uint32_t revision,
+                     struct segment_identity *identity);
 /* Without handles, one reference. */
 struct segment_file *segment_file_new(void);
 void segment_file_pin(struct segment_file *file);
