@@ -1,5 +1,7 @@
 #include "perf/frames.h"
 
+#include <stdio.h>
+
 #include "base/check.h"
 #include "base/clock.h"
 #include "base/crc32c.h"
@@ -101,6 +103,24 @@ struct bytes batch_make(size_t record, size_t size, uint64_t seed) {
     } while (len + record + RECORD_OVERHEAD <= size);
     batch_finish(at, len, count);
     return bytes_make(at, len);
+}
+
+int batches_read(const char *path, struct bytes *batches, int most) {
+    enum { LENGTH_AT = 8, LENGTH_END = 12, BATCH_MAX = 64 << 20 };
+    uint8_t head[LENGTH_END];
+    int count = 0;
+    FILE *file = fopen(path, "re");
+    while (file && count < most && fread(head, 1, sizeof head, file) == sizeof head) {
+        size_t rest = (size_t)load_i32(head + LENGTH_AT);
+        uint8_t *at = rest < BATCH_MAX ? memory_new(sizeof head + rest) : NULL;
+        if (!at) break;
+        memcpy(at, head, sizeof head);
+        batches[count++] = bytes_make(at, sizeof head + rest);
+        if (fread(at + sizeof head, 1, rest, file) != rest) count = 0; /* cut short */
+        if (count == 0) break;
+    }
+    if (file) fclose(file);
+    return count;
 }
 
 int32_t batch_record_count(struct bytes batch) { return load_i32(batch.at + 57); }

@@ -49,6 +49,9 @@ struct bytes in_blob(struct in *in);
  * values of `record` bytes: as many as fit into `size`, at least one. Free with free(). */
 struct bytes batch_make(size_t record, size_t size, uint64_t seed);
 int32_t batch_record_count(struct bytes batch);
+/* Batches from a file where they stand one behind the other: at most `most`, each to be freed as
+ * above; returns how many, 0 when it cannot be read. */
+int batches_read(const char *path, struct bytes *batches, int most);
 
 /* Where the correlation id stands in every request frame, and in every answer. */
 enum { REQUEST_CORRELATION = 8, ANSWER_CORRELATION = 4 };

@@ -1,5 +1,6 @@
 /* The program: options, threads, merging, and the report. See load.h. */
 #include "perf/load.h"
+#include "perf/frames.h"
 
 #include <pthread.h>
 #include <signal.h>
@@ -210,10 +211,19 @@ static void report(const struct load_options *options, const struct load_result 
             measurement->broker, (unsigned long)result->errors);
 }
 
-static int run(const struct load_options *options) {
-    struct bytes *payloads = memory_zero((size_t)options->variants, sizeof *payloads);
+static void payloads_fill(struct load_options *options, struct bytes *payloads) {
+    if (options->payload_file) {
+        options->variants = batches_read(options->payload_file, payloads, options->variants);
+        if (options->variants == 0) die("load: no batches in %s", options->payload_file);
+        return;
+    }
     for (int at = 0; at < options->variants; at++)
         payloads[at] = options->protocol->payload_make(options, (uint64_t)at + 1);
+}
+
+static int run(struct load_options *options) {
+    struct bytes *payloads = memory_zero((size_t)options->variants, sizeof *payloads);
+    payloads_fill(options, payloads);
     if (options->create) options->protocol->topic_create(options);
     struct measurement measurement;
     struct load_result result = run_threads(options, payloads, &measurement);

@@ -27,6 +27,7 @@ struct load_options {
     enum load_mode mode;
     const struct load_protocol *protocol;
     const char *broker, *topic, *congestion;
+    const char *payload_file;               /* NULL: payloads are made */
     const char *configs[TOPIC_CONFIGS_MAX]; /* NAME=VALUE, for the topic that is created */
     int config_count;
     int partitions, connections, in_flight, threads, variants;

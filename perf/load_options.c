@@ -29,6 +29,7 @@ static const char usage[] =
     "  --seconds N        5      --warm-up N        1      --threads N        1\n"
     "  --requests N       ends after so many over all, without warm-up, in --seconds at most\n"
     "  --variants N       8: different batches, so that caches see real traffic\n"
+    "  --payloads FILE    batches for Kafka that are ready, one behind the other, instead\n"
     "  --congestion NAME  cubic: congestion control of our side\n"
     "  --pid N            the broker's, to report its CPU time\n";
 
@@ -54,7 +55,8 @@ enum option_id {
     KEEP,
     CONFIG,
     PROTOCOL,
-    REQUESTS
+    REQUESTS,
+    PAYLOADS
 };
 
 static const struct option rows[] = {
@@ -80,6 +82,7 @@ static const struct option rows[] = {
     {"config", required_argument, NULL, CONFIG},
     {"protocol", required_argument, NULL, PROTOCOL},
     {"requests", required_argument, NULL, REQUESTS},
+    {"payloads", required_argument, NULL, PAYLOADS},
     {0},
 };
 
@@ -120,6 +123,7 @@ static void option_apply(struct load_options *o, enum option_id id, const char *
         case KEEP: o->keep = true; break;
         case CONFIG: config_add(o, value); break;
         case PROTOCOL: o->protocol = protocol_find(value); break;
+        case PAYLOADS: o->payload_file = value; break;
         case REQUESTS: o->requests = strtoull(value, NULL, 10); break;
     }
 }

@@ -9,6 +9,7 @@ struct checking {
     struct topic_contract parts[CONTRACT_PARTS];
     bool open[CONTRACT_PARTS];
     int32_t record_count;
+    struct breach breach, seen;      /* of one record; here, because they are large */
     struct batch_breaches *breaches; /* NULL: none so far */
 };
 
@@ -56,20 +57,21 @@ static void record_is_seen(struct checking *checking, int32_t index, enum contra
 
 /* A record is told of once: by what makes it bad, or else by what is seen first. */
 static void check_record(struct checking *checking, const struct record *record, int32_t index) {
-    struct breach breach, seen;
+    struct breach *breach = &checking->breach;
     int seen_part = -1;
     for (enum contract_part part = 0; part < CONTRACT_PARTS; part++) {
         struct topic_contract *contract = &checking->parts[part];
-        if (!checking->open[part] || topic_contract_check(contract, record, &breach)) continue;
+        if (!checking->open[part] || topic_contract_check(contract, record, breach)) continue;
         if (contract->config->on_violation == CONTRACT_REJECT) {
-            record_is_bad(checking, index, part, &breach);
+            record_is_bad(checking, index, part, breach);
             return;
         }
         if (seen_part >= 0) continue;
         seen_part = (int)part;
-        seen = breach;
+        checking->seen = *breach;
     }
-    if (seen_part >= 0) record_is_seen(checking, index, (enum contract_part)seen_part, &seen);
+    if (seen_part >= 0)
+        record_is_seen(checking, index, (enum contract_part)seen_part, &checking->seen);
 }
 
 struct batch_breaches *batch_check(const struct topic_config *config, struct bytes topic,

@@ -144,17 +144,17 @@ static bool admit(struct topic_contract *contract, struct bytes *rest, struct ad
 }
 
 /* Whether the payload is one of the messages. */
-static bool payload_valid(const struct topic_contract *contract, const struct admitted *admitted,
+static bool payload_valid(struct topic_contract *contract, const struct admitted *admitted,
                           struct bytes payload, struct breach *breach) {
-    struct violation violation;
+    const struct violation *violation = &contract->violation;
     if (contract->level != CONTRACT_PAYLOAD) return true;
     for (size_t i = 0; i < admitted->count; i++) {
         if (contract_check(admitted->schema->contract, admitted->messages[i], payload,
-                           contract->reject_unknown, &violation))
+                           contract->reject_unknown, &contract->violation))
             return true;
         if (i > 0) continue; /* the first reading tells */
-        snprintf(breach->path, sizeof breach->path, "%s", violation.path);
-        snprintf(breach->reason, sizeof breach->reason, "%s", violation.reason);
+        snprintf(breach->path, sizeof breach->path, "%s", violation->path);
+        snprintf(breach->reason, sizeof breach->reason, "%s", violation->reason);
     }
     breach->schema_id = admitted->schema->entry.id;
     return false;

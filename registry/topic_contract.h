@@ -48,6 +48,7 @@ struct topic_contract {
     size_t prefix_length; /* 0: none */
     uint8_t prefix[TOPIC_CONTRACT_PREFIX_MAX];
     char name[TOPIC_CONTRACT_NAME_MAX];
+    struct violation violation; /* of the last payload; here, because it is large */
 };
 
 /* Why a key or value breaks the contract, in words without a byte of it. */
