@@ -18,6 +18,7 @@ static const struct command *const commands[] = {
     &command_schema_import,   &command_contract_test, &command_contract_set,
     &command_contract_show,   &command_reject_list,   &command_reject_show,
     &command_reject_tail,     &command_log_inspect,   &command_log_verify,
+    &command_log_repair,
 };
 
 /* Words that are commands without a row here. */

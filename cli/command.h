@@ -26,7 +26,7 @@ extern const struct command command_topic_create, command_topic_list, command_to
     command_group_delete, command_schema_check, command_schema_diff, command_schema_register,
     command_schema_list, command_schema_show, command_schema_import, command_contract_test,
     command_contract_set, command_contract_show, command_reject_list, command_reject_show,
-    command_reject_tail, command_log_inspect, command_log_verify;
+    command_reject_tail, command_log_inspect, command_log_verify, command_log_repair;
 
 /* For the two that need no broker; they read the broker's options, not these flags. */
 int config_main(int argc, char *argv[]);

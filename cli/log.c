@@ -1,10 +1,11 @@
-/* millrace log inspect, verify: a data directory that no broker uses. */
+/* millrace log inspect, verify, repair: a data directory that no broker uses. */
 #include <errno.h>
 #include <stdio.h>
 
 #include "base/say.h"
 #include "cli/command.h"
 #include "offline/inspect.h"
+#include "offline/repair.h"
 #include "offline/verify.h"
 
 /* What recovery says while it looks is in the findings, and better. */
@@ -102,4 +103,51 @@ const struct command command_log_verify = {
     .names = "a data directory",
     .offline = true,
     .run = verify_run,
+};
+
+/* --- repair --- */
+
+static const struct flag repair_flags[] = {
+    {"yes", 'y', FLAG_SWITCH, SETTING(yes), NULL, "Do it; else only the plan is printed.", 0},
+    FLAG_JSON,
+};
+
+static void repair_close(const struct settings *settings, size_t count, const char *folder) {
+    if (settings->json) return;
+    if (count == 0)
+        printf("nothing is to be repaired\n");
+    else if (!settings->yes)
+        printf("nothing was changed; --yes does it\n");
+    else if (folder[0])
+        printf("what was taken out is kept in %s/%s\n", settings->positional[0], folder);
+}
+
+static enum cli_exit repair_run(const struct settings *settings, struct error *error) {
+    char folder[LAYOUT_PATH_SIZE];
+    size_t count;
+    say_configure(SAY_NOTHING, SAY_PLAIN);
+    if (!repair_directory(settings->positional[0], settings->yes, settings->json, stdout, &count,
+                          folder, error))
+        return CLI_FAILED;
+    repair_close(settings, count, folder);
+    return flush_output(error) ? CLI_DONE : CLI_FAILED;
+}
+
+const struct command command_log_repair = {
+    .name = "log repair",
+    .usage = "DIR [--yes] [FLAGS]",
+    .summary = "Make a damaged data directory serve again.",
+    .text =
+        "Prints what it would do; with --yes does it. What can be read stays, at its offsets;\n"
+        "what cannot be read is taken out and kept in DIR/damaged. Offline partitions come\n"
+        "back; where offsets may be given a second time, their leader epoch rises, so that\n"
+        "consumers learn of it. A backup of the directory is a good idea before.\n\n"
+        "  millrace log verify /var/lib/millrace\n"
+        "  millrace log repair /var/lib/millrace --yes\n",
+    .flags = FLAGS(repair_flags),
+    .names_min = 1,
+    .names_max = 1,
+    .names = "a data directory",
+    .offline = true,
+    .run = repair_run,
 };

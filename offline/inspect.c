@@ -230,7 +230,7 @@ static void inspect_batch(struct sheet *sheet, const char *path, struct file *fi
     sheet_number(sheet, "producer", header->producer_id);
     sheet_number(sheet, "producer epoch", header->producer_epoch);
     sheet_number(sheet, "sequence", header->base_sequence);
-    sheet_text(sheet, "kind",
+    sheet_text(sheet, "type",
                batch_control(header)         ? "control"
                : batch_transactional(header) ? "transactional"
                                              : "data");
