@@ -184,40 +184,53 @@ void consumer_resolve_pattern(struct consumer_pattern *pattern) {
     resolving_free(resolving);
 }
 
-/* --- one topic --- */
+/* --- new topics --- */
 
-static void add_topic(struct consumer_pattern *pattern, struct bytes name) {
-    struct bytes *names = memory_zero((size_t)pattern->topics.count + 1, sizeof *names);
-    for (int32_t i = 0; i < pattern->topics.count; i++) names[i] = pattern->topics.items[i]->name;
-    names[pattern->topics.count] = name;
-    take_result(pattern, names, pattern->topics.count + 1,
-                (int64_t)pattern->group->group->groups->catalog->version);
-    free(names);
-}
-
-static void match_topic(struct consumer_group *group, const struct catalog_topic *topic) {
-    struct bytes name = bytes_of_text(topic->name);
-    for (struct map_node *node = map_first(&group->patterns); node;
-         node = map_next(&group->patterns, node)) {
-        struct consumer_pattern *pattern = map_entry(node, struct consumer_pattern, by_text);
-        if (consumer_topics_have(&pattern->topics, name)) continue;
-        if (topic_pattern_matches(pattern->compiled, name, topic->internal))
-            add_topic(pattern, name);
-    }
-}
-
-/* Partition ids only rise: what has higher ones than were given out then is new. */
-void consumer_match_new_topics(struct consumer_group *group) {
-    const struct catalog *catalog = group->group->groups->catalog;
-    uint32_t seen = group->partition_id_seen;
-    group->partition_id_seen = catalog->partition_id_next;
-    if (group->patterns.count == 0 || seen == catalog->partition_id_next) return;
+/* Those of the catalog that are newer than the partition id, in the arena: partition ids only rise,
+ * so what has higher ones than were given out then is new. */
+static const struct catalog_topic **find_new_topics(const struct catalog *catalog, uint32_t seen,
+                                                    struct arena *arena, int32_t *count) {
+    const struct catalog_topic **topics =
+        arena_array(arena, const struct catalog_topic *, catalog->topics_by_name.count);
+    *count = 0;
     for (struct map_node *node = map_first(&catalog->topics_by_name); node;
          node = map_next(&catalog->topics_by_name, node)) {
         const struct catalog_topic *topic = map_entry(node, struct catalog_topic, by_name);
         if (topic->partition_count > 0 && topic->partitions[0].id >= seen)
-            match_topic(group, topic);
+            topics[(*count)++] = topic;
     }
+    return topics;
+}
+
+/* Those alone are tested; what they add is written once. */
+static void match_topics(struct consumer_pattern *pattern, const struct catalog_topic **topics,
+                         int32_t count, struct arena *arena) {
+    int32_t had = pattern->topics.count, total = had;
+    struct bytes *names = arena_array(arena, struct bytes, (size_t)(had + count));
+    for (int32_t i = 0; i < had; i++) names[i] = pattern->topics.items[i]->name;
+    for (int32_t i = 0; i < count; i++) {
+        struct bytes name = bytes_of_text(topics[i]->name);
+        if (consumer_topics_have(&pattern->topics, name)) continue;
+        if (topic_pattern_matches(pattern->compiled, name, topics[i]->internal))
+            names[total++] = name;
+    }
+    if (total == had) return;
+    take_result(pattern, names, total, (int64_t)pattern->group->group->groups->catalog->version);
+}
+
+void consumer_match_new_topics(struct consumer_group *group) {
+    const struct catalog *catalog = group->group->groups->catalog;
+    uint32_t seen = group->partition_id_seen;
+    struct arena arena;
+    int32_t count;
+    group->partition_id_seen = catalog->partition_id_next;
+    if (group->patterns.count == 0 || seen == catalog->partition_id_next) return;
+    arena_init(&arena, SIZE_MAX);
+    const struct catalog_topic **topics = find_new_topics(catalog, seen, &arena, &count);
+    for (struct map_node *node = map_first(&group->patterns); node && count > 0;
+         node = map_next(&group->patterns, node))
+        match_topics(map_entry(node, struct consumer_pattern, by_text), topics, count, &arena);
+    arena_deinit(&arena);
 }
 
 /* --- going --- */

@@ -222,3 +222,23 @@ Test(consumer_worker, patterns_are_looked_at_again_after_a_restart) {
     run("a", 2, NULL, NULL, &count);
     cr_assert(count == MANY_TOPICS / 2 + 1, "%d", count);
 }
+
+/* Each on its own would write all of a pattern's topics again. */
+Test(consumer_worker, topics_that_appear_together_are_one_record) {
+    int32_t count;
+    make_many_topics();
+    run("a", 0, "", "p[0-9]+|s.*", NULL);
+    world_pass_ms(&world, 100);
+    int64_t before = coordinator_end(world.coordinator);
+    world.quiet = true;
+    for (char name[] = "p900"; name[3] <= '9'; name[3]++) world_topic(&world, name, 1);
+    world_topic(&world, "q900", 1);
+    world.quiet = false;
+    world_topic(&world, "s", 1);
+    world_pass_ms(&world, 100);
+    /* The pattern, the epoch, the member's target and the target's epoch. */
+    cr_assert(coordinator_end(world.coordinator) == before + 4, "%ld records",
+              coordinator_end(world.coordinator) - before);
+    cr_assert(run("a", 2, NULL, NULL, &count) == 3);
+    cr_assert(count == MANY_TOPICS / 2 + 10 + 1, "%d", count);
+}
