@@ -68,6 +68,7 @@ static void settled_move(struct partition *partition, struct place upto) {
     struct store *store = partition->store;
     check(bytes <= store->unsettled_bytes);
     store->unsettled_bytes -= bytes;
+    store->disk.written_bytes += bytes;
     settle_cache(partition);
     partition->shard->unsnapshotted = true;
     if (partition->settled.segment == upto.segment) return;
@@ -189,14 +190,17 @@ static void preparation_start(struct partition *partition, struct segment *segme
                               bool ahead) {
     if (partition->preparing || list_is_linked(&partition->settling)) return;
     struct store *store = partition->store;
+    uint64_t needed = round_up(upto, DISK_BLOCK), spare = space_to_spare(store);
+    uint64_t size = allocation_size(partition, upto);
+    if (size > needed && size - needed > spare) size = needed + round_down(spare, DISK_BLOCK);
     struct preparation *job = new_zero(struct preparation);
     *job =
         (struct preparation){.work = {.run = preparation_run, .done = preparation_done},
                              .partition = partition,
                              .identity = partition_identity(partition, store->directory, segment),
                              .disk = store->directory->disk,
-                             .size = allocation_size(partition, upto),
-                             .size_min = round_up(upto, DISK_BLOCK),
+                             .size = size,
+                             .size_min = needed,
                              .create = !segment->file || !segment->file->write,
                              .ahead = ahead};
     if (!job->create) {
@@ -356,7 +360,9 @@ static void settle_ahead(struct partition *partition) {
         ring_now_ns(store->ring) - store->disk.ahead_failed_ns < AHEAD_PAUSE_NS)
         return;
     uint64_t upto = allocation_size(partition, active->end);
-    if (!segment_reaches(active, upto)) preparation_start(partition, active, upto, true);
+    if (segment_reaches(active, upto)) return;
+    if (upto - active->file->allocated > space_to_spare(store)) return;
+    preparation_start(partition, active, upto, true);
 }
 
 void settle_consider(struct partition *partition) {

@@ -15,6 +15,7 @@ enum {
 };
 #define SPACE_ASK_NS (1 * NS_PER_S)          /* how old an answer of the file system may be … */
 #define SPACE_ASK_SHORT_NS (200 * NS_PER_MS) /* … and while there is too little */
+#define SPACE_ASK_SOON_NS (10 * NS_PER_MS)   /* … and where it may be used up */
 #define SPACE_QUIET_NS (2 * NS_PER_S)        /* without a full disk, until it counts as over */
 
 /* --- the journal's part --- */
@@ -52,7 +53,8 @@ static bool memory_has(const struct store *store, enum space_kind kind, size_t b
 
 uint64_t space_to_spare(const struct store *store) {
     if (store->disk.free_bytes == INT64_MAX) return UINT64_MAX;
-    int64_t spare = store->disk.free_bytes - (int64_t)store->unsettled_bytes - SPACE_RESERVE_BYTES;
+    int64_t wanted = (int64_t)(store->unsettled_bytes + store->disk.written_bytes);
+    int64_t spare = store->disk.free_bytes - wanted - SPACE_RESERVE_BYTES;
     return spare > 0 ? (uint64_t)spare : 0;
 }
 
@@ -99,6 +101,7 @@ static void ask_done(struct work *work) {
     disk->asking = false;
     disk->asked_ns = ring_now_ns(store->ring);
     disk->free_bytes = disk->found_bytes;
+    disk->written_bytes -= disk->written_asking;
     store->journal.growth_max = space_to_spare(store);
     bool full = space_to_spare(store) == 0;
     if (full) disk_is_short(store);
@@ -112,8 +115,10 @@ static void disk_ask(struct store *store) {
     struct disk_space *disk = &store->disk;
     uint64_t age_ns = ring_now_ns(store->ring) - disk->asked_ns;
     uint64_t wanted_ns = disk->short_since_ns ? SPACE_ASK_SHORT_NS : SPACE_ASK_NS;
+    if (disk->written_bytes > space_to_spare(store)) wanted_ns = SPACE_ASK_SOON_NS;
     if (disk->asking || age_ns < wanted_ns) return;
     disk->asking = true;
+    disk->written_asking = disk->written_bytes;
     disk->store = store;
     disk->work = (struct work){.run = ask_run, .done = ask_done};
     store->flows++;

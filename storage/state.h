@@ -151,6 +151,8 @@ struct disk_space {
     bool asking;
     int64_t found_bytes;      /* the worker's */
     int64_t free_bytes;       /* as of asked_ns; INT64_MAX: not known */
+    uint64_t written_bytes;   /* of the tails, since then: they are not in it */
+    uint64_t written_asking;  /* … when it was asked */
     uint64_t asked_ns;        /* when it last answered */
     uint64_t short_since_ns;  /* 0: there is room */
     uint64_t met_full_ns;     /* when an operation last met a full disk */
