@@ -1,9 +1,9 @@
 """One member of a group, as a process of its own so that it can be killed: reads what it is given,
-commits now and then, and writes each event as a line of JSON (group_history.py has them).
+commits now and then, and writes each event as a line of JSON (group_history.py has them). SIGTERM
+lets it leave. Through librdkafka; tests/clients/*/member.* are the same with other clients.
 
     group_member.py ADDRESS GROUP TOPIC PROTOCOL
 """
-import ctypes
 import json
 import signal
 import sys
@@ -18,7 +18,6 @@ PROTOCOLS = {
     "consumer": {"group.protocol": "consumer"},
 }
 COMMIT_EVERY_S = 0.2
-PR_SET_PDEATHSIG = 1
 goes_on = True
 
 
@@ -48,7 +47,6 @@ def commit(consumer, positions):
 
 def main():
     address, group, topic, protocol = sys.argv[1:]
-    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)  # never outlives the test
     signal.signal(signal.SIGTERM, stop)
     consumer = Consumer({
         "bootstrap.servers": address, "group.id": group, "enable.auto.commit": False,

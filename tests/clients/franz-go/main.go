@@ -510,6 +510,10 @@ func refuseLateTimestamp(ctx context.Context) {
 }
 
 func main() {
+	if len(os.Args) == 6 && os.Args[1] == "member" {
+		runMember(os.Args[2], os.Args[3], os.Args[4], os.Args[5])
+		return
+	}
 	c := client()
 	admin = kadm.NewClient(c)
 	check("create-topic", createTopic)
