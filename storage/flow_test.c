@@ -272,6 +272,24 @@ static void tend_a_second_later(struct fixture *fixture) {
     while (fixture->store->checkpoint);
 }
 
+/* A file made is no checkpoint made: else a journal that grew would grow again at once. */
+Test(flow, a_journal_does_not_grow_because_it_grew, .timeout = 60) {
+    struct fixture fixture;
+    fixture_init(&fixture, IO_EPOLL);
+    fixture_start(&fixture);
+    struct fleet fleet = {0};
+    while (fixture.store->journal.commit_bytes < 10 << 20) {
+        for (uint32_t id = 1; id <= 8; id++) launch(&fixture, &fleet, id, 60000);
+        fixture_run_until(&fixture, &fleet.all_done);
+        do ring_round(fixture.ring, false);
+        while (fixture.store->checkpoint);
+    }
+    cr_assert_eq(fixture.store->checkpoints, 1);
+    cr_assert_eq(fixture.store->journal.file_count, 2);
+    fixture_stop(&fixture);
+    fixture_deinit(&fixture);
+}
+
 /* However much was written, and however large the journal is. */
 enum { ROUNDS = 14 };
 static uint64_t replayed_after(uint64_t replay_bytes_max, uint64_t *written) {

@@ -52,7 +52,6 @@ static void journal_adopt(struct journal *journal, struct file *file, uint32_t n
     journal->files[journal->file_count++] = (struct journal_file){
         .file = file, .number = number, .size = size, .state = JOURNAL_FILE_FREE};
     journal->bytes += size;
-    journal->last_cycle_ns = ring_now_ns(journal->ring);
 }
 
 static uint32_t journal_number_next(const struct journal *journal) {
@@ -184,7 +183,6 @@ bool journal_open(struct journal *journal, struct ring *ring, struct data_direct
                          "cannot create a journal file in %s/" LAYOUT_JOURNALS ": %s",
                          disk_root(directory->disk), strerror(-result));
     journal_adopt(journal, file, 0, FILE_BYTES_FIRST);
-    journal->last_cycle_ns = 0;
     journal->sequence_next = 1;
     return true;
 }

@@ -74,7 +74,7 @@ struct journal {
     struct journal_slot slots[JOURNAL_IN_FLIGHT_MAX]; /* by sequence modulo */
     struct journal_slot *forming;
     struct journal_file_work *filling; /* a file being prefilled on a worker */
-    uint64_t last_cycle_ns;            /* when a file was last made or released */
+    uint64_t last_cycle_ns;            /* when blocks were last released */
     uint64_t fill_retry_ns;            /* there was no space for another file: not before this */
     uint64_t growth_max;               /* what the disk has to spare for the next file */
     bool newest_is_empty;              /* the newest block carries no entries */
