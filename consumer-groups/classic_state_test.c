@@ -128,6 +128,7 @@ static int32_t generation_in(enum state state) { return state <= AWAITED ? 1 : 2
 
 /* --- requests --- */
 
+/* "The former" is who had instance id "i" before. */
 typedef void request_type(enum state state, struct ask *ask);
 
 static void join_new(enum state state, struct ask *ask) {
@@ -166,6 +167,10 @@ static void join_in_place(enum state state, struct ask *ask) {
     (void)state;
     ask_join(ask, &world, "", "i", "range=m");
 }
+static void join_as_former(enum state state, struct ask *ask) {
+    (void)state;
+    ask_join(ask, &world, "former", "i", "range=m");
+}
 static void sync_now(enum state state, struct ask *ask) {
     ask_sync(ask, &world, ids[A], generation_in(state), "");
 }
@@ -175,6 +180,10 @@ static void sync_late(enum state state, struct ask *ask) {
 static void sync_as_nobody(enum state state, struct ask *ask) {
     ask_sync(ask, &world, "nobody", generation_in(state), "");
 }
+static void sync_as_former(enum state state, struct ask *ask) {
+    ask_sync(ask, &world, "former", generation_in(state), "");
+    ask->request.sync.group_instance_id = BYTES_OF("i");
+}
 static void beat_now(enum state state, struct ask *ask) {
     ask_heartbeat(ask, &world, ids[A], generation_in(state));
 }
@@ -183,6 +192,10 @@ static void beat_late(enum state state, struct ask *ask) {
 }
 static void beat_as_nobody(enum state state, struct ask *ask) {
     ask_heartbeat(ask, &world, "nobody", generation_in(state));
+}
+static void beat_as_former(enum state state, struct ask *ask) {
+    ask_heartbeat(ask, &world, "former", generation_in(state));
+    ask->request.heartbeat.group_instance_id = BYTES_OF("i");
 }
 static void leave(enum state state, struct ask *ask) {
     (void)state;
@@ -196,6 +209,10 @@ static void leave_by_instance(enum state state, struct ask *ask) {
     (void)state;
     ask_leave(ask, &world, "", "i");
 }
+static void leave_as_former(enum state state, struct ask *ask) {
+    (void)state;
+    ask_leave(ask, &world, "former", "i");
+}
 static void commit_now(enum state state, struct ask *ask) {
     ask_commit(ask, &world, ids[A], generation_in(state), 7);
 }
@@ -208,6 +225,10 @@ static void commit_alone(enum state state, struct ask *ask) {
 }
 static void commit_as_nobody(enum state state, struct ask *ask) {
     ask_commit(ask, &world, "nobody", generation_in(state), 7);
+}
+static void commit_as_former(enum state state, struct ask *ask) {
+    ask_commit(ask, &world, "former", generation_in(state), 7);
+    ask->request.commit.group_instance_id = BYTES_OF("i");
 }
 static void fetch(enum state state, struct ask *ask) {
     (void)state;
@@ -264,23 +285,33 @@ static const struct row {
     {"join other type", join_other_type,
                                         {OK,        OK,        OK,        OK,        MISFIT,    MISFIT,    MISFIT,    MISFIT,    MISFIT,    MISFIT,    MISFIT},      "CCCCPPCCSSS"},
     {"join in place", join_in_place,    {OK,        OK,        OK,        OK,        WAITS,     WAITS,     WAITS,     WAITS,     WAITS,     WAITS,     OK},          "CCCCPPPPPPS"},
+    {"join as the former", join_as_former,
+                                        {UNKNOWN,   UNKNOWN,   UNKNOWN,   UNKNOWN,   UNKNOWN,   UNKNOWN,   UNKNOWN,   UNKNOWN,   UNKNOWN,   UNKNOWN,   FENCED},      "DEEEPPCCSSS"},
     {"sync", sync_now,                  {UNKNOWN,   UNKNOWN,   UNKNOWN,   UNKNOWN,   BUSY,      BUSY,      OK,        WAITS,     OK,        OK,        OK},          "DEEEPPSCSSS"},
     {"sync late", sync_late,            {UNKNOWN,   UNKNOWN,   UNKNOWN,   UNKNOWN,   OLD,       OLD,       OLD,       OLD,       OLD,       OLD,       OLD},         "DEEEPPCCSSS"},
     {"sync as nobody", sync_as_nobody,  {UNKNOWN,   UNKNOWN,   UNKNOWN,   UNKNOWN,   UNKNOWN,   UNKNOWN,   UNKNOWN,   UNKNOWN,   UNKNOWN,   UNKNOWN,   UNKNOWN},     "DEEEPPCCSSS"},
+    {"sync as the former", sync_as_former,
+                                        {UNKNOWN,   UNKNOWN,   UNKNOWN,   UNKNOWN,   UNKNOWN,   UNKNOWN,   UNKNOWN,   UNKNOWN,   UNKNOWN,   UNKNOWN,   FENCED},      "DEEEPPCCSSS"},
     {"heartbeat", beat_now,             {UNKNOWN,   UNKNOWN,   UNKNOWN,   UNKNOWN,   BUSY,      BUSY,      OK,        OK,        OK,        OK,        OK},          "DEEEPPCCSSS"},
     {"heartbeat late", beat_late,       {UNKNOWN,   UNKNOWN,   UNKNOWN,   UNKNOWN,   OLD,       OLD,       OLD,       OLD,       OLD,       OLD,       OLD},         "DEEEPPCCSSS"},
     {"heartbeat as nobody", beat_as_nobody,
                                         {UNKNOWN,   UNKNOWN,   UNKNOWN,   UNKNOWN,   UNKNOWN,   UNKNOWN,   UNKNOWN,   UNKNOWN,   UNKNOWN,   UNKNOWN,   UNKNOWN},     "DEEEPPCCSSS"},
+    {"heartbeat as the former", beat_as_former,
+                                        {UNKNOWN,   UNKNOWN,   UNKNOWN,   UNKNOWN,   UNKNOWN,   UNKNOWN,   UNKNOWN,   UNKNOWN,   UNKNOWN,   UNKNOWN,   FENCED},      "DEEEPPCCSSS"},
     {"leave", leave,                    {UNKNOWN,   UNKNOWN,   UNKNOWN,   OK,        OK,        OK,        OK,        OK,        OK,        OK,        OK},          "DEEDCPPPPPP"},
     {"leave as nobody", leave_as_nobody,
                                         {UNKNOWN,   UNKNOWN,   UNKNOWN,   UNKNOWN,   UNKNOWN,   UNKNOWN,   UNKNOWN,   UNKNOWN,   UNKNOWN,   UNKNOWN,   UNKNOWN},     "DEEEPPCCSSS"},
     {"leave by instance", leave_by_instance,
                                         {UNKNOWN,   UNKNOWN,   UNKNOWN,   UNKNOWN,   UNKNOWN,   UNKNOWN,   UNKNOWN,   UNKNOWN,   UNKNOWN,   UNKNOWN,   OK},          "DEEEPPCCSSP"},
+    {"leave as the former", leave_as_former,
+                                        {UNKNOWN,   UNKNOWN,   UNKNOWN,   UNKNOWN,   UNKNOWN,   UNKNOWN,   UNKNOWN,   UNKNOWN,   UNKNOWN,   UNKNOWN,   FENCED},      "DEEEPPCCSSS"},
     {"commit", commit_now,              {OLD,       UNKNOWN,   UNKNOWN,   UNKNOWN,   OK,        OK,        BUSY,      BUSY,      OK,        OK,        OK},          "DEEEPPCCSSS"},
     {"commit late", commit_late,        {OLD,       UNKNOWN,   UNKNOWN,   UNKNOWN,   OLD,       OLD,       OLD,       OLD,       OLD,       OLD,       OLD},         "DEEEPPCCSSS"},
     {"commit alone", commit_alone,      {OK,        OK,        OK,        OK,        UNKNOWN,   UNKNOWN,   UNKNOWN,   UNKNOWN,   UNKNOWN,   UNKNOWN,   UNKNOWN},     "EEEEPPCCSSS"},
     {"commit as nobody", commit_as_nobody,
                                         {OLD,       UNKNOWN,   UNKNOWN,   UNKNOWN,   UNKNOWN,   UNKNOWN,   UNKNOWN,   UNKNOWN,   UNKNOWN,   UNKNOWN,   UNKNOWN},     "DEEEPPCCSSS"},
+    {"commit as the former", commit_as_former,
+                                        {OLD,       UNKNOWN,   UNKNOWN,   UNKNOWN,   UNKNOWN,   UNKNOWN,   UNKNOWN,   UNKNOWN,   UNKNOWN,   UNKNOWN,   FENCED},      "DEEEPPCCSSS"},
     {"fetch", fetch,                    {OK,        OK,        OK,        OK,        OK,        OK,        OK,        OK,        OK,        OK,        OK},          "DEEEPPCCSSS"},
     {"forget offsets", forget,          {NOT_FOUND, OK,        OK,        OK,        IN_USE,    IN_USE,    IN_USE,    IN_USE,    IN_USE,    IN_USE,    IN_USE},      "DDEEPPCCSSS"},
     {"delete", delete,                  {NOT_FOUND, OK,        OK,        OK,        NOT_EMPTY, NOT_EMPTY, NOT_EMPTY, NOT_EMPTY, NOT_EMPTY, NOT_EMPTY, NOT_EMPTY},   "DDDDPPCCSSS"},
@@ -376,4 +407,29 @@ Test(classic_state, every_state_survives_every_request, .timeout = 240) {
             unmake();
             ask_deinit(&ask);
         }
+}
+
+/* --- several in one request --- */
+
+Test(classic_state, those_that_can_leave_do_and_there_is_one_rebalance) {
+    struct ask ask;
+    make(LEADER);
+    ask_leave(&ask, &world, ids[B], "");
+    struct leave_group_request_member_identity members[] = {
+        {bytes_of_text(ids[B]), BYTES_NULL, BYTES_NULL},
+        {BYTES_OF("nobody"), BYTES_NULL, BYTES_NULL},
+        {BYTES_OF(""), BYTES_OF("i"), BYTES_NULL},
+        {bytes_of_text(ids[A]), BYTES_NULL, BYTES_NULL}};
+    ask.request.leave.members = members;
+    ask.request.leave.members_count = array_count(members);
+    cr_assert(ask_run(&ask) == OK);
+    const struct leave_group_response *response = &ask.response.leave;
+    cr_assert(response->error_code == OK && response->members_count == array_count(members));
+    cr_assert(response->members[1].error_code == UNKNOWN);
+    cr_assert(response->members[2].error_code == UNKNOWN);
+    cr_assert(response->members[3].error_code == OK);
+    cr_assert_str_eq(world_state(&world), "Empty");
+    cr_assert(world_classic(&world)->generation == 3);
+    ask_deinit(&ask);
+    unmake();
 }
