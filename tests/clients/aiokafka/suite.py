@@ -4,6 +4,7 @@ import os
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
+import contracts
 import groups
 from checks import (BASE_MS, BOOTSTRAP, CODECS, PARTITIONS, PER_CODEC, STAND_IN, Skip, describe,
                     equal, finish, record, report)
@@ -366,6 +367,7 @@ async def main():
     await check("refuse-bad-partition", refuse_bad_partition)
     await check("refuse-null-key-compacted", refuse_null_key)
     await check("delete-topic", delete_topic)
+    await contracts.main(check)
     await groups.main(check)
     finish()
 

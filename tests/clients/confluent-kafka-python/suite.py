@@ -4,6 +4,7 @@ import sys
 import warnings
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
+import contracts
 import groups
 from checks import (BASE_MS, BOOTSTRAP, CODECS, PARTITIONS, PER_CODEC, STAND_IN, Skip, at_once,
                     check, equal, finish, record)
@@ -444,6 +445,7 @@ def main():
     check("refuse-late-timestamp", refuse_late_timestamp)
     check("delete-topic", delete_topic)
     check("create-again", create_again)
+    contracts.main()
     groups.main()
     finish()
 

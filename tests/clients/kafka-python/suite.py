@@ -5,6 +5,7 @@ import threading
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
+import contracts
 from checks import BOOTSTRAP, CODECS, check, equal, finish, report
 from kafka import ConsumerRebalanceListener, KafkaConsumer, KafkaProducer, TopicPartition
 from kafka.admin import KafkaAdminClient, NewTopic
@@ -140,6 +141,7 @@ def every_codec():
 
 
 check("every-codec", every_codec)
+contracts.main()
 check("group-goes-on", goes_on_where_it_was)
 check("group-shares", shares_and_takes_over)
 check("group-static", static_member_comes_back)

@@ -10,6 +10,7 @@ const snappy = require('snappyjs')
 const zstd = require('@bokuweb/zstd-wasm')
 const { Kafka, CompressionTypes, CompressionCodecs, ConfigResourceTypes, logLevel } = require('kafkajs')
 
+const contracts = require('./contracts.js')
 const groups = require('./groups.js')
 
 const TOPIC = 'kafkajs'
@@ -342,6 +343,9 @@ async function main() {
   await checkRecords()
   await checkConfigs()
   await checkRefusals()
+  if (process.env.MILLRACE_REGISTRY) {
+    for (const [name, body] of Object.entries(contracts(kafka, admin, equal))) await check(name, body)
+  }
   for (const [name, body] of Object.entries(groups(kafka, admin, equal))) await check(name, body)
   await admin.disconnect()
   process.exit(failures ? 1 : 0)
