@@ -1,4 +1,7 @@
 """Groups through librdkafka: members come and go in both protocols, and go on where they were."""
+import json
+import os
+import subprocess
 import time
 
 from checks import BOOTSTRAP, check, equal
@@ -196,6 +199,43 @@ def offsets_survive_auto_commit():
     second.close()
 
 
+def command(*words, status=0):
+    """Rows of `millrace group ...`; what it says on standard error where it is to fail."""
+    done = subprocess.run([os.environ["MILLRACE_CLI"], "group", *words, "--json", "-b", BOOTSTRAP],
+                          capture_output=True, text=True, timeout=TIMEOUT)
+    equal(done.returncode, status, f"the status of {words}: {done.stderr}")
+    return done.stderr if status else [json.loads(line) for line in done.stdout.splitlines()]
+
+
+def command_line_sees(protocol):
+    """A member attached: lag and owners, a reset that is refused; then one that moves the next."""
+    topic = new_topic(f"groups-command-{protocol}")
+    produce(topic, 0, 60)
+    member = Member(topic, topic, protocol, **{"client.id": "the-client"})
+    until(lambda: len(member.read) == 60, "reading all", [member])
+    member.consumer.commit(offsets=[TopicPartition(topic, 2, 4)], asynchronous=False)
+    lag, = command("lag", topic)
+    parts = {part["partition"]: part for part in lag["partitions"]}
+    equal((lag["state"], lag["lag"], len(parts)), ("Stable", 6, PARTITIONS), "state, lag, partitions")
+    equal((parts[2]["committed"], parts[2]["end"], parts[3]["lag"]), (4, 10, None), "offsets")
+    equal({part["client_id"] for part in parts.values()}, {"the-client"}, "the owners")
+    described, = command("describe", topic)
+    equal([(one["owned"], one["subscribed"]) for one in described["members"]],
+          [({topic: list(range(PARTITIONS))}, [topic])], "the member")
+    refused = command("reset", topic, "--to", "earliest", "--yes", status=1)
+    assert "client the-client" in refused and "1 active member" in refused, refused
+    member.commit()
+    member.close()
+    equal(command("lag", topic)[0]["lag"], 0, "the lag behind a commit")
+    command("reset", topic, "--shift", "-3", "--yes")
+    second = Member(topic, topic, protocol)
+    until(lambda: len(second.read) >= 3 * PARTITIONS, "reading the rest", [second])
+    equal(set(second.read), {(p, o) for p in range(PARTITIONS) for o in (7, 8, 9)}, "the rest")
+    second.close()
+    command("delete", topic)
+    equal([row for row in command("list") if row["group"] == topic], [], "groups of that name")
+
+
 def main():
     for protocol in PROTOCOLS:
         check(f"group-goes-on-{protocol}", goes_on_where_it_was, protocol)
@@ -203,4 +243,5 @@ def main():
     for protocol in ("classic", "consumer"):
         check(f"group-admin-{protocol}", admin_sees, protocol)
         check(f"group-static-{protocol}", static_member_comes_back, protocol)
+        check(f"group-command-line-{protocol}", command_line_sees, protocol)
     check("group-auto-commit", offsets_survive_auto_commit)
