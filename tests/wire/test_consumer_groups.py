@@ -113,13 +113,16 @@ def test_a_broker_that_dies_in_a_rebalance():
 def test_epochs_that_are_not_the_newest():
     with Broker(ephemeral=True) as broker, Clients(broker) as clients:
         client = clients.next()
-        client.create("t", 2)
+        topic = client.create("t", 2)
         member = ConsumerMember(client, "g", ["t"]).join()
         old = member.epoch
         assert member.commit("t", 1) == NONE
         other = ConsumerMember(clients.next(), "g", ["t"]).join()
         settle([member, other])
-        assert member.commit("t", 2, epoch=old) == STALE_EPOCH
+        kept, = member.owned[topic]
+        assert member.commit("t", 2, kept, epoch=old) == NONE, "it has had it since then"
+        assert member.commit("t", 2, 1 - kept, epoch=old) == STALE_EPOCH
+        assert member.commit("t", 2, kept, epoch=old - 1) == STALE_EPOCH
         assert member.commit("t", 2, epoch=member.epoch + 1) == STALE_EPOCH
         assert member.commit("t", 2, version=8) == ERRORS["UNSUPPORTED_VERSION"]
         assert member.commit("t", 3) == NONE
