@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "base/fault.h"
 #include "base/memory.h"
+#include "base/mutant.h"
 #include "storage/fail_stop.h"
 #include "storage/layout.h"
 #include "storage/settle.h"
@@ -151,6 +152,7 @@ static bool capture(struct checkpoint *checkpoint) {
 static void sync_run(struct work *work) {
     struct checkpoint *checkpoint = container_of(work, struct checkpoint, work);
     checkpoint->result = -fault_hit(FAULT_segment_sync);
+    if (MUTANT(segment_unsynced)) return;
     for (size_t at = 0; at < checkpoint->file_count && checkpoint->result == 0; at++)
         checkpoint->result = file_sync(checkpoint->files[at]->write);
 }
@@ -158,6 +160,7 @@ static void sync_run(struct work *work) {
 static void write_run(struct work *work) {
     struct checkpoint *checkpoint = container_of(work, struct checkpoint, work);
     checkpoint->result = -fault_hit(FAULT_snapshot_write);
+    if (MUTANT(snapshot_skipped)) return;
     for (size_t at = 0; at < checkpoint->captured_count && checkpoint->result == 0; at++) {
         struct captured *captured = &checkpoint->captured[at];
         char path[LAYOUT_PATH_SIZE];

@@ -4,6 +4,7 @@
 
 #include "base/check.h"
 #include "base/clock.h"
+#include "base/mutant.h"
 #include "protocol/batch.h"
 #include "storage/layout.h"
 #include "storage/replace.h"
@@ -76,6 +77,7 @@ static enum commit_state commit_trims(struct commit *commit, struct partition *p
         list_remove(&trim->link);
         store_i64(commit_entry(commit, partition, ENTRY_LOG_START, 8), trim->offset);
         commit->store->reserved_bytes -= COMMIT_TRIM_BYTES;
+        if (MUTANT(trim_early)) partition_trimmed(partition, trim->offset);
         commit_note(commit, partition, NOTE_TRIM, trim);
     }
     return COMMIT_DONE;
@@ -192,6 +194,7 @@ static enum commit_state commit_batches(struct commit *commit, struct partition 
         tail_copy(&partition->tail, from, put_place(at, from), bytes);
         partition->formed.position += bytes;
         partition->formed_offset = end_offset;
+        if (MUTANT(watermark_ahead)) partition->high_watermark = end_offset;
         commit_note(commit, partition, NOTE_BATCHES, NULL);
     }
     return COMMIT_DONE;

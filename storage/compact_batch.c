@@ -1,6 +1,7 @@
 #include "storage/compact_batch.h"
 
 #include "base/check.h"
+#include "base/mutant.h"
 #include "protocol/record.h"
 #include "protocol/varint.h"
 
@@ -56,8 +57,10 @@ static bool record_stays(const struct compact_filter *filter, const struct batch
     int64_t offset = wrapping_add(header->base_offset, record->offset_delta);
     if (offset >= filter->mapped_end) return true;
     if (bytes_is_null(record->key)) return false;
-    if (compact_map_find(filter->map, record->key) > offset) return false;
+    if (compact_map_find(filter->map, record->key) > offset - MUTANT(newest_key_dropped))
+        return false;
     if (!bytes_is_null(record->value)) return true;
+    if (MUTANT(tombstone_dropped)) return false;
     return !batch_delete_horizon(header) || filter->now_ms < header->base_timestamp;
 }
 

@@ -5,6 +5,7 @@
 #include "base/check.h"
 #include "base/fault.h"
 #include "base/memory.h"
+#include "base/mutant.h"
 #include "base/say.h"
 #include "storage/layout.h"
 
@@ -105,6 +106,7 @@ int compact_target_finish(struct compact_target *target, bool durable) {
     int result = target->piece_len ? target_write(target) : 0;
     if (result == 0) result = target_write_footer(target);
     if (result == 0 && durable) result = -fault_hit(FAULT_segment_sync);
+    if (MUTANT(replace_unsynced)) durable = false;
     if (result == 0 && durable) result = file_sync(target->file->write);
     if (result == 0) compact_target_close(target);
     return result;

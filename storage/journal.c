@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/fault.h"
 #include "base/memory.h"
+#include "base/mutant.h"
 #include "base/say.h"
 #include "storage/fail_stop.h"
 #include "storage/layout.h"
@@ -278,7 +279,8 @@ static void journal_written(struct io_op *op) {
         slot = journal_slot_of(journal, journal->acknowledged_through + 1);
         if (!slot->busy || !slot->written) return;
         journal->acknowledged_through = slot->sequence;
-        journal_free_released(journal, slot->released_through);
+        journal_free_released(
+            journal, MUTANT(journal_freed_early) ? slot->sequence : slot->released_through);
         journal->durable(journal, slot);
         slot->busy = false;
     }
@@ -299,6 +301,7 @@ void journal_submit(struct journal *journal, struct block_writer *writer) {
         .catalog_mark = journal->catalog_mark,
         .time_ms = ring_wall_ms(journal->ring),
     };
+    if (MUTANT(acknowledged_ahead)) header.acknowledged_through = header.sequence - 1;
     size_t length = block_finish(writer, &header);
     slot->sequence = header.sequence;
     slot->released_through = journal->said_released = header.released_through;
@@ -312,7 +315,8 @@ void journal_submit(struct journal *journal, struct block_writer *writer) {
     journal->commits++;
     journal->commit_bytes += length;
     journal->replay_bytes += length;
-    ring_write(journal->ring, &slot->op, file->file, &slot->piece, 1, position, true);
+    ring_write(journal->ring, &slot->op, file->file, &slot->piece, 1, position,
+               !MUTANT(ack_before_sync));
 }
 
 /* --- releasing --- */

@@ -4,6 +4,7 @@
 
 #include "base/check.h"
 #include "base/memory.h"
+#include "base/mutant.h"
 #include "base/say.h"
 #include "storage/layout.h"
 
@@ -222,7 +223,8 @@ static void scan_stray(struct journal_scan *scan, struct scanned_file *file, uin
         block.core != scan->core || block.sequence <= scan->last_sequence ||
         block.incarnation < scan->last_incarnation)
         return;
-    if (block.acknowledged_through > scan->last_sequence && !scan->damaged) {
+    bool acknowledged = block.acknowledged_through > scan->last_sequence;
+    if (acknowledged && !scan->damaged && !MUTANT(damage_ignored)) {
         scan->damaged = true;
         scan_damaged(scan, file, at, scan->last_sequence + 1, &scan->damage);
     }
@@ -247,7 +249,7 @@ static bool scan_behind(struct journal_scan *scan, struct scanned_file *file, ui
 
 /* Zeros what was never acknowledged: a block of the next life may end where one of these begins. */
 static bool scan_clear(struct journal_scan *scan, struct scanned_file *file, struct error *error) {
-    if (file->clear_upto == file->end) return true;
+    if (file->clear_upto == file->end || MUTANT(tail_left)) return true;
     uint64_t len = file->clear_upto - file->end;
     uint8_t *zeros = memory_aligned(JOURNAL_ALIGNMENT, len);
     memset(zeros, 0, len);
@@ -274,7 +276,8 @@ static bool scan_make_durable(struct journal_scan *scan, const struct scanned_fi
                               struct error *error) {
     int result = 0;
     bool wrote = false;
-    for (size_t at = file->needed ? file->block_count : 0; at > 0 && result == 0; at--) {
+    size_t count = file->needed && !MUTANT(start_unsynced) ? file->block_count : 0;
+    for (size_t at = count; at > 0 && result == 0; at--) {
         const struct scanned_block *block = &file->blocks[at - 1];
         if (block->sequence <= scan->acknowledged_through) break;
         result = scan_write_again(scan, file, block);

@@ -2,6 +2,7 @@
 
 #include "base/check.h"
 #include "base/memory.h"
+#include "base/mutant.h"
 #include "base/say.h"
 #include "storage/commit.h"
 #include "storage/remove.h"
@@ -270,7 +271,8 @@ static void append_assign(struct partition *partition, struct append *append) {
         batch_patch_append_time(batch, append->append_time_ms);
         append->timestamp_ms = append->append_time_ms;
     }
-    batch_patch(batch, partition->next_offset, partition->definition.leader_epoch);
+    if (!MUTANT(base_offset_kept))
+        batch_patch(batch, partition->next_offset, partition->definition.leader_epoch);
     check(batch_header_read(append->batch, &append->header));
     append->base_offset = partition->next_offset;
     append->release_at = batch_last_offset(&append->header) + 1;

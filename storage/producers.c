@@ -1,6 +1,7 @@
 #include "storage/producers.h"
 
 #include "base/check.h"
+#include "base/mutant.h"
 #include "protocol/varint.h"
 
 enum {
@@ -92,6 +93,7 @@ static int32_t producer_next_sequence(const struct producer *producer) {
 static const struct producer_batch *producer_duplicate(const struct producer *producer,
                                                        const struct batch_header *header) {
     if (!producer || producer->epoch != header->producer_epoch) return NULL;
+    if (MUTANT(duplicate_unknown)) return NULL;
     for (size_t i = 0; i < producer->batch_count; i++) {
         const struct producer_batch *batch = &producer->batches[i];
         if (batch->base_sequence == header->base_sequence &&

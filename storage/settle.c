@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "base/fault.h"
 #include "base/memory.h"
+#include "base/mutant.h"
 #include "storage/fail_stop.h"
 #include "storage/layout.h"
 #include "storage/remove.h"
@@ -464,7 +465,7 @@ static void bypass_submit(struct bypass *bypass) {
     partition_pin(partition);
     partition->store->flows++;
     ring_write(partition->store->ring, &bypass->op, bypass->file->write, bypass->pieces, count,
-               bypass->from.position, true);
+               bypass->from.position, !MUTANT(bypass_unsynced));
 }
 
 void bypass_again(struct partition *partition) {

@@ -4,6 +4,7 @@
 
 #include "base/check.h"
 #include "base/crc32c.h"
+#include "base/mutant.h"
 #include "storage/layout.h"
 
 static const char magic[8] = {'M', 'R', 'S', 'N', 'A', 'P', 'S', 'H'};
@@ -274,6 +275,7 @@ static bool take_partition(struct take *take, struct shard *shard) {
     for (uint32_t at = 0; at < count; at++)
         if (!take_segment(take, partition)) return false;
     if (!producers_decode(&partition->producers, &take->rest)) return false;
+    if (MUTANT(producers_dropped)) producers_init(&partition->producers, PRODUCERS_MAX);
     partition->durable = (struct place){partition->settled.segment, durable};
     partition->formed = partition->end = partition->durable;
     partition->begun = partition->end.segment;

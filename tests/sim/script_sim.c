@@ -15,9 +15,11 @@ enum {
     SCRIPT_SEED = 4, /* of the delays, and of what each operation draws */
     ROUNDS = 10,
     FAULTS = 8,
+    LOST = 7,
     STEPS_MAX = 24, /* events between two operations */
-    QUIET_NS = 60 * 1000 * 1000,
 };
+#define QUIET_NS (60 * NS_PER_MS)
+#define PAUSE_NS (3 * NS_PER_S)
 
 /* One partition of each kind at a time. */
 enum role { PLAIN, RETAINED, COMPACTED, BOTH, BUSY, ROLE_COUNT };
@@ -27,7 +29,8 @@ struct script {
     struct slot *slots[ROLE_COUNT]; /* that play the roles now */
     unsigned round;
     struct sweep *sweep; /* that branches from it, or NULL */
-    uint64_t at;         /* the disk operation that goes wrong; 0 = none */
+    unsigned first_kind, end_kind;
+    uint64_t at; /* the disk operation that goes wrong; 0 = none */
     unsigned kind;
     bool is_over; /* the fault is behind us */
 };
@@ -46,11 +49,11 @@ static const struct fault_kind kinds[FAULTS] = {
     {"fails with EIO", EIO, 0, 4, false},
     {"fails with ENOSPC", ENOSPC, 0, 0, false},
     {"is short", 0, SIM_SPOIL_SHORT, 7, true},
-    {"is lost", 0, SIM_SPOIL_LOST, 4, true},
     {"is torn by a power cut", 0, SIM_SPOIL_TORN, 4, true},
     {"is cut off, nothing unsynced is kept", 0, SIM_SPOIL_STOP, 0, false},
     {"is cut off, most of the unsynced is kept", 0, SIM_SPOIL_STOP, 7, false},
     {"is cut off by a kill", 0, SIM_SPOIL_STOP, -1, false},
+    {"is lost", 0, SIM_SPOIL_LOST, 4, true},
 };
 
 /* A crash forgets what is armed: once in each life. */
@@ -60,7 +63,7 @@ static void script_arm(struct script *script) {
     run->fault_is_armed = !script->is_over && script->at > done;
     if (!run->fault_is_armed) return;
     const struct fault_kind *kind = &kinds[script->kind];
-    run->may_lose = kind->error_number == 0 && kind->spoil == SIM_SPOIL_LOST;
+    run->may_lose = script->kind == LOST;
     if (kind->error_number)
         sim_fail_disk(run->sim, script->at - done, kind->error_number);
     else
@@ -121,11 +124,15 @@ static void do_checkpoint(struct script *script, struct slot *slot) {
 }
 
 /* Timers fire: retention, compaction, the block that ends a pause. */
+static void script_wait(struct script *script, uint64_t ns) {
+    struct run *run = script->run;
+    uint64_t until_ns = sim_now_ns(run->sim) + ns;
+    while (sim_now_ns(run->sim) < until_ns) run_step(run, until_ns);
+}
+
 static void do_wait(struct script *script, struct slot *slot) {
     (void)slot;
-    struct run *run = script->run;
-    uint64_t until_ns = sim_now_ns(run->sim) + QUIET_NS;
-    while (sim_now_ns(run->sim) < until_ns) run_step(run, until_ns);
+    script_wait(script, QUIET_NS);
 }
 
 static const struct operation {
@@ -164,10 +171,14 @@ static void script_round(struct script *script) {
 
 /* --- lives --- */
 
-/* After a lost write the closing block says what was acknowledged: else nobody could tell. */
-static bool ends_cleanly(const struct script *script) {
-    bool lied = script->run->may_lose && script_is_past(script);
-    return script->is_over || script->round % 3 == 0 || lied;
+/* After a lost write a pause, whose closing block says what was acknowledged: else nobody could
+ * tell. Not a clean stop, which needs the journal no more. */
+static void script_finish(struct script *script) {
+    struct run *run = script->run;
+    if (run->may_lose && run->fault_is_armed && script_is_past(script))
+        script_wait(script, PAUSE_NS);
+    else if (script->is_over || script->round % 3 == 0)
+        life_stop(run);
 }
 
 static void script_live(void *context) {
@@ -182,7 +193,7 @@ static void script_live(void *context) {
     run->is_open = true;
     if (script->is_over || script->round % 2) life_verify(run);
     if (!run->last) script_round(script);
-    if (ends_cleanly(script)) life_stop(run);
+    script_finish(script);
 }
 
 /* Ends the life: by what the fault wants, or as the script has it. */
@@ -260,7 +271,7 @@ static void script_meets(void *context, bool is_write) {
     struct script *script = context;
     if (script->at > 0) return;
     uint64_t next = sim_disk_operations(script->run->sim) + 1;
-    for (unsigned kind = 0; kind < FAULTS; kind++) {
+    for (unsigned kind = script->first_kind; kind < script->end_kind; kind++) {
         if (!is_write && kinds[kind].of_writes) continue;
         if (!sweep_branches(script->sweep, next * FAULTS + kind)) continue;
         script->at = next;
@@ -285,13 +296,18 @@ static uint64_t script_free(struct script *script) {
     return digest;
 }
 
-void script_sweep(struct sweep *sweep) {
+static void script_sweep(struct sweep *sweep, unsigned first_kind, unsigned end_kind) {
     struct script *script = script_new(0, 0);
     script->sweep = sweep;
+    script->first_kind = first_kind;
+    script->end_kind = end_kind;
     script_run(script);
     script_free(script);
     sweep_end(sweep);
 }
+
+void script_sweep_faults(struct sweep *sweep) { script_sweep(sweep, 0, LOST); }
+void script_sweep_lies(struct sweep *sweep) { script_sweep(sweep, LOST, LOST + 1); }
 
 uint64_t script_sim(uint64_t seed) {
     struct script *script = script_new(seed / FAULTS, (unsigned)(seed % FAULTS));

@@ -4,10 +4,16 @@
 
 #include "tests/sim/seeds.h"
 
-Test(script_sim, single_faults, .timeout = 36000) {
-    struct sweep sweep = {.name = "script_sim/single_faults", .stride = 1201};
+static void run(struct sweep sweep, void (*all)(struct sweep *)) {
     if (seeds_tells())
         seeds_run(sweep.name, 1, script_sim);
     else
-        script_sweep(&sweep);
+        all(&sweep);
+}
+
+Test(script_sim, single_faults, .timeout = 36000) {
+    run((struct sweep){.name = "script_sim/single_faults", .stride = 1201}, script_sweep_faults);
+}
+Test(script_sim, lost_writes, .timeout = 36000) {
+    run((struct sweep){.name = "script_sim/lost_writes", .stride = 401}, script_sweep_lies);
 }

@@ -10,6 +10,8 @@
 #include "base/random.h"
 #include "storage/fail_stop.h"
 
+#define WALL_START_MS 1700000000000ll
+
 /* One world at a time: each seed runs alone in its process. */
 static struct {
     const struct sim *sim;
@@ -48,8 +50,8 @@ uint64_t __wrap_clock_monotonic_ns(void) {
 int64_t __real_clock_wall_ms(void);
 int64_t __wrap_clock_wall_ms(void);
 int64_t __wrap_clock_wall_ms(void) {
-    check(!seams.sim && "code in the world takes the time from its ring");
-    return __real_clock_wall_ms();
+    if (!seams.sim) return __real_clock_wall_ms();
+    return WALL_START_MS + (int64_t)(sim_now_ns(seams.sim) / NS_PER_MS); /* as its rings have it */
 }
 
 ssize_t __real_getrandom(void *at, size_t len, unsigned flags);

@@ -127,7 +127,7 @@ void seeds_repeat(const char *name, uint64_t count, simulation *run) {
 
 bool sweep_branches(struct sweep *sweep, uint64_t seed) {
     if (sweep->met == 0) process_prepare();
-    uint64_t stride = environment_number("MILLRACE_SIM_ALL", 0) ? 1 : sweep->stride;
+    uint64_t stride = environment_number("MILLRACE_SIM_STRIDE", sweep->stride);
     if (sweep->met++ % stride != stride / 2 || sweep->failures >= FAILURES_MAX) return false;
     sweep->visited++;
     fflush(NULL);

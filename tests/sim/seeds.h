@@ -4,7 +4,7 @@
  *
  *   MILLRACE_SIM_SEEDS=N   how many seeds per simulation, instead of the everyday number
  *   MILLRACE_SIM_SEED=S    begin with S; alone: only S, with log lines
- *   MILLRACE_SIM_ALL=1     every point of a sweep */
+ *   MILLRACE_SIM_STRIDE=N  each Nth point of a sweep; 1: all */
 #pragma once
 
 #include <stdbool.h>
@@ -24,7 +24,7 @@ void seeds_repeat(const char *name, uint64_t count, simulation *run);
  * in a child process. */
 struct sweep {
     const char *name;
-    uint64_t stride; /* every so manieth point is visited; with MILLRACE_SIM_ALL=1 each */
+    uint64_t stride; /* each so manieth point is visited */
     uint64_t met, visited, failures;
     bool is_branch;
 };
