@@ -99,7 +99,8 @@ bool topic_contract_judge(const struct topic_config *config, struct bytes topic,
         if (contract_config_level(&config->contracts[part]) == CONTRACT_OFF) continue;
         if (!view->loaded)
             return error_set(error, EAGAIN,
-                             "the registry is being loaded: contracts cannot be looked at yet");
+                             "there is no registry to look in: it is still being loaded, or off "
+                             "(registry-listen)");
         topic_contract_open(&contract, part, &config->contracts[part], topic, view);
         if (!judge_part(&contract, error)) return false;
     }

@@ -31,6 +31,7 @@ class Broker:
     """`with Broker("--cores", "2") as broker:`; the data directory survives kill() and stop()."""
 
     program, backend, alive = None, "uring", []
+    registry = "127.0.0.1:0"  # "": none, from the next start on
 
     def __init__(self, *options, data=None, ephemeral=False):
         self.folder = Path(tempfile.mkdtemp(prefix="millrace-wire-"))
@@ -47,7 +48,7 @@ class Broker:
         self.log_file = open(self.log, "a+", encoding="utf-8", errors="replace")
         self.process = subprocess.Popen(
             [self.program, "serve", *where, "--listen", "127.0.0.1:0", "--registry-listen",
-             "127.0.0.1:0", "--io", self.backend, "--ready-file", str(ready), "--exit-with-parent", *self.options],
+             self.registry, "--io", self.backend, "--ready-file", str(ready), "--exit-with-parent", *self.options],
             stdin=subprocess.DEVNULL, stdout=self.log_file, stderr=self.log_file,
             env={**environment(), "TMPDIR": str(self.folder)})
         Broker.alive.append(self)

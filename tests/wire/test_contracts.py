@@ -272,6 +272,37 @@ def test_contracts_survive_a_restart():
                     stored(client.produce("t", records.batch([framed(1)]), partition))
 
 
+def test_without_a_registry_nothing_gets_in():
+    """It waits until its time-out, in order, and leaves a mark: what overtakes it is refused."""
+    with Broker("--cores", "2") as broker:
+        with broker.connect() as client:
+            register(broker, "t-value")
+            client.create("t", **PAYLOAD)
+            client.create("free")
+            producer = client.producer_id()
+        broker.registry = ""
+        broker.restart()
+        with broker.connect() as client:
+            raw = [records.batch([framed(1)], producer=producer, epoch=0, sequence=sequence)
+                   for sequence in range(2)]
+            began = time.monotonic()
+            for sequence in range(2):
+                body = client.produce_body("t", {0: raw[sequence]})
+                client.send("Produce", 9, **{**body, "timeout_ms": 400 if sequence == 0 else 0})
+            client.send("Produce", 9, **client.produce_body("free", {0: records.batch([b"x"])}))
+            codes = [client.receive()["responses"][0]["partition_responses"][0]["error_code"]
+                     for _ in range(3)]
+            assert codes == [ERRORS["NOT_ENOUGH_REPLICAS"],
+                             ERRORS["OUT_OF_ORDER_SEQUENCE_NUMBER"], 0], codes
+            assert time.monotonic() - began >= 0.3
+            said = alter(client, "free", millrace_value_contract="payload")
+            assert "no registry" in said, said
+        broker.registry = Broker.registry
+        broker.restart()
+        with broker.connect() as client:
+            assert [stored(client.produce("t", one)) for one in raw] == [0, 1]
+
+
 def test_unacknowledged_violations_end_the_connection():
     with Broker() as broker, broker.connect() as client:
         register(broker, "t-value")
