@@ -79,6 +79,8 @@ static void announce_block(const struct server *server, const struct text *endpo
     printf("\n  Millrace %s serves Kafka on %s\n\n", MILLRACE_VERSION, endpoints->at);
     printf("    data        %s\n", disk_root(server->directory.disk));
     printf("    durability  %s\n", durability(server));
+    if (server->registry)
+        printf("    registry    http://%s\n", registry_service_bound(server->registry));
     printf("    I/O         %s, %u core%s, %zu MiB memory, ready in %.1f ms\n\n",
            io_backend_name(ring_backend(server->cores[0].ring)), server->core_count,
            server->core_count > 1 ? "s" : "", server->memory_bytes >> 20, ready_ms);

@@ -40,11 +40,16 @@ struct registry_api {
                          struct text *names);
 
     /* ---- its own ---- */
-    struct list early; /* requests that came before the registry was loaded */
+    struct list for_worker; /* struct api_call */
+    unsigned working;       /* calls that workers have */
+    struct list early;      /* requests that came before the registry was loaded */
     struct timer early_timer;
 };
 
-enum { LOADING_WAIT_MS = 5000 };
+enum {
+    LOADING_WAIT_MS = 5000,
+    REGISTRY_WORKERS_MAX = 2, /* the other workers are for reading records */
+};
 
 /* When the fields of the first part are set. */
 void registry_api_init(struct registry_api *api);

@@ -100,6 +100,7 @@ static void on_early_timer(struct timer *timer) {
 
 void registry_api_init(struct registry_api *api) {
     list_init(&api->early);
+    list_init(&api->for_worker);
     api->early_timer.fire = on_early_timer;
 }
 
@@ -128,17 +129,35 @@ static void on_work(struct work *work) {
     call->run(call);
 }
 
+static void on_worked(struct work *work);
+
+/* As many as may at the same time, the others in line. */
+static void work_next(struct registry_api *api) {
+    while (api->working < REGISTRY_WORKERS_MAX && !list_is_empty(&api->for_worker)) {
+        struct list *node = list_first(&api->for_worker);
+        struct api_call *call = list_entry(node, struct api_call, waiting);
+        list_remove(node);
+        api->working++;
+        call->work = (struct work){.run = on_work, .done = on_worked};
+        ring_work(api->ring, &call->work);
+    }
+}
+
 static void on_worked(struct work *work) {
     struct api_call *call = container_of(work, struct api_call, work);
+    struct registry_api *api = call->api;
+    api->working--;
     call->then(call);
+    work_next(api);
 }
 
 void call_work(struct api_call *call, void (*run)(struct api_call *call),
                void (*then)(struct api_call *call)) {
     call->run = run;
     call->then = then;
-    call->work = (struct work){.run = on_work, .done = on_worked};
-    ring_work(call->api->ring, &call->work);
+    list_init(&call->waiting);
+    list_append(&call->api->for_worker, &call->waiting);
+    work_next(call->api);
 }
 
 static void on_changed(struct schema_change *change) {

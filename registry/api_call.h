@@ -19,6 +19,7 @@ struct api_call {
     bool extended; /* the client takes properties that old ones stumble over */
 
     struct work work;
+    struct list waiting;                 /* for a worker */
     void (*run)(struct api_call *call);  /* on a worker */
     void (*then)(struct api_call *call); /* back on the thread */
     struct schema_change change;

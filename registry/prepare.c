@@ -137,39 +137,6 @@ static void compare_plain(const struct schema *candidate,
     text_deinit(&text);
 }
 
-/* The linked sets of the versions; one that does not compile any more is left out. */
-struct compared {
-    struct linked_schema *linked;
-    const struct descriptor_set **sets;
-    const struct schema_version **versions;
-    size_t count;
-};
-
-static void compared_init(struct compared *compared, const struct schema_view *view,
-                          const struct schema_version *const *versions, size_t count,
-                          struct arena *arena) {
-    struct error error;
-    *compared = (struct compared){
-        .linked = (struct linked_schema *)memory_zero(count, sizeof *compared->linked),
-        .sets = arena_array(arena, const struct descriptor_set *, count),
-        .versions = arena_array(arena, const struct schema_version *, count)};
-    for (size_t i = 0; i < count; i++) {
-        const struct schema *schema = versions[i]->schema;
-        struct linked_schema *linked = &compared->linked[compared->count];
-        if (linked_schema_init(linked, view, schema->context, &schema->entry, &error)) {
-            compared->sets[compared->count] = &linked->linked;
-            compared->versions[compared->count++] = versions[i];
-        } else {
-            linked_schema_deinit(linked);
-        }
-    }
-}
-
-static void compared_deinit(struct compared *compared) {
-    for (size_t i = 0; i < compared->count; i++) linked_schema_deinit(&compared->linked[i]);
-    free(compared->linked);
-}
-
 static bool all_protobuf(const struct schema *candidate,
                          const struct schema_version *const *versions, size_t count) {
     bool all = candidate->entry.type == SCHEMA_TYPE_PROTOBUF;
@@ -178,19 +145,40 @@ static bool all_protobuf(const struct schema *candidate,
     return all;
 }
 
-static void compare_protobuf(enum compatibility_level level, struct linked_schema *candidate,
-                             const struct compared *compared, struct arena *arena,
-                             struct compatibility_verdict *verdict) {
-    struct differences differences;
+/* One that does not compile any more cannot be broken. */
+static void compare_version(const struct schema_view *view, enum compatibility_level level,
+                            const struct linked_schema *candidate,
+                            const struct schema_version *version, struct arena *arena,
+                            struct compatibility_verdict *verdict) {
+    const struct schema *schema = version->schema;
+    struct differences differences = {0};
+    struct linked_schema linked;
     struct text text = {0};
-    compatibility_check(level, &candidate->linked, compared->sets, compared->count,
-                        &candidate->arena, &differences);
-    for (size_t i = 0; i < differences.count && i < DIFFERENCES_MAX; i++) {
+    struct error error;
+    if (linked_schema_init(&linked, view, schema->context, &schema->entry, &error)) {
+        const struct descriptor_set *set = &linked.linked;
+        compatibility_check(level, &candidate->linked, &set, 1, &linked.arena, &differences);
+    }
+    if (differences.count > 0 && verdict->count == 0) blame(verdict, version);
+    for (size_t i = 0; i < differences.told && verdict->count < DIFFERENCES_MAX; i++) {
         difference_print(&differences.at[i], &text);
         problem_add(verdict, arena, &text);
     }
-    if (differences.count > 0) blame(verdict, compared->versions[differences.at[0].version]);
     text_deinit(&text);
+    linked_schema_deinit(&linked);
+}
+
+/* Newest first, one in memory at a time. */
+static void compare_protobuf(const struct schema_view *view, enum compatibility_level level,
+                             const struct schema *candidate,
+                             const struct schema_version *const *versions, size_t count,
+                             struct arena *arena, struct compatibility_verdict *verdict) {
+    struct linked_schema linked;
+    struct error error;
+    bool good = linked_schema_init(&linked, view, candidate->context, &candidate->entry, &error);
+    for (size_t i = count; good && i > 0 && verdict->count < DIFFERENCES_MAX; i--)
+        compare_version(view, level, &linked, versions[i - 1], arena, verdict);
+    linked_schema_deinit(&linked);
 }
 
 static bool is_transitive(enum compatibility_level level) {
@@ -212,12 +200,5 @@ void schema_compare(const struct schema_view *view, enum compatibility_level lev
         compare_plain(candidate, versions, version_count, arena, verdict);
         return;
     }
-    struct linked_schema linked;
-    struct compared compared;
-    struct error error;
-    compared_init(&compared, view, versions, version_count, arena);
-    if (linked_schema_init(&linked, view, candidate->context, &candidate->entry, &error))
-        compare_protobuf(level, &linked, &compared, arena, verdict);
-    linked_schema_deinit(&linked);
-    compared_deinit(&compared);
+    compare_protobuf(view, level, candidate, versions, version_count, arena, verdict);
 }

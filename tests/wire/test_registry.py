@@ -437,6 +437,8 @@ def test_deep_and_large_schemas_are_refused():
         assert registry.refused("POST", "/subjects/a/versions", body(json_deep, "JSON")) == (422, 42201)
         status, _, answer = registry.raw("POST", "/subjects/a/versions", json_deep)
         assert status == 400 and json.loads(answer)["error_code"] == 400
+        status, kind, answer = Registry(broker).raw("POST", "/subjects/a/versions", "x" * (5 << 20))
+        assert (status, kind, json.loads(answer)["error_code"]) == (413, JSON, 413)
         assert registry.register("a", ONE) == 1, "and it goes on"
 
 
