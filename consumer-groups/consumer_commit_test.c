@@ -2,6 +2,7 @@
  * had every partition that it commits. */
 #include "consumer-groups/consumer_world.h"
 #include "consumer-groups/offsets.h"
+#include "protocol/consumer_group_records.h"
 #include "protocol/offset_commit.h"
 
 enum { PARTITIONS = 4 };
@@ -138,4 +139,37 @@ Test(consumer_commit, what_comes_back_counts_from_then, .fini = teardown) {
     cr_assert(commit(2, kept) == ERROR_NONE);
     cr_assert(commit(3, ~kept & 15) == ERROR_STALE_MEMBER_EPOCH);
     cr_assert(commit(4, 15) == ERROR_NONE);
+}
+
+/* --- records of brokers that do not say since when --- */
+
+static void write_as_before(struct groups *groups, void *context) {
+    struct consumer_group *group = consumer_of(groups_find(groups, BYTES_OF("g")));
+    const struct consumer_current *current = &consumer_find_member(group, BYTES_OF("a"))->current;
+    const struct consumer_group_current_member_assignment_key key = {BYTES_OF("g"), BYTES_OF("a")};
+    int32_t indexes[PARTITIONS], count = 0;
+    for (; count < current->assigned.count; count++)
+        indexes[count] = current->assigned.items[count].index;
+    struct consumer_group_current_member_assignment_value_topic_partitions topic = {
+        .topic_id = current->assigned.items[0].topic_id,
+        .partitions_count = count,
+        .partitions = indexes,
+        .assignment_epochs_count = -1};
+    const struct consumer_group_current_member_assignment_value value = {
+        .member_epoch = current->epoch,
+        .previous_member_epoch = current->previous_epoch,
+        .assigned_partitions_count = 1,
+        .assigned_partitions = &topic};
+    (void)context;
+    coordinator_write(groups->coordinator, &consumer_group_current_member_assignment_key_message,
+                      &key, &consumer_group_current_member_assignment_value_message, 0, &value);
+}
+
+Test(consumer_commit, what_an_older_record_has_counts_from_its_epoch, .fini = teardown) {
+    uint32_t kept = give_up_two();
+    reach_the_next(kept);
+    world_do(&world, write_as_before, NULL);
+    world_restart(&world, true);
+    cr_assert(commit(2, kept) == ERROR_STALE_MEMBER_EPOCH, "nobody knows whether it had it then");
+    cr_assert(commit(3, kept) == ERROR_NONE);
 }

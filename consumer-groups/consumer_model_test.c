@@ -4,7 +4,8 @@
  * the coordinator gets there.
  *
  *   always        a request is answered as the model says; no partition is in two hands; epochs
- *                 never fall; who is silent for the session time-out is gone, and nobody else
+ *                 never fall; who is silent for the session time-out is gone, and nobody else;
+ *                 with an older epoch nobody commits what is in other hands
  *   at last       when nothing changes any more, each partition that somebody subscribes to has
  *                 one owner, who subscribes to it, and members with equal subscriptions have
  *                 equally many, within one */
@@ -12,6 +13,7 @@
 
 #include "base/random.h"
 #include "consumer-groups/consumer_world.h"
+#include "protocol/offset_commit.h"
 
 enum {
     TOPICS = 4,
@@ -294,9 +296,46 @@ static void change_topics(struct model *model) {
     }
 }
 
+/* One partition, with the client's epoch or one that it had before (KIP-1251). */
+static void commit(struct model *model, struct client *client) {
+    struct offset_commit_request_offset_commit_request_partition partition = {
+        .committed_offset = below(model, 100), .committed_leader_epoch = -1};
+    int topic_number = (int)below(model, TOPICS), lag = (int)below(model, 3);
+    const char topic_name[2] = {(char)('a' + topic_number), 0};
+    struct offset_commit_request_offset_commit_request_topic topic = {
+        .name = bytes_of_text(topic_name), .partitions_count = 1, .partitions = &partition};
+    struct offset_commit_request request = {.group_id = BYTES_OF("g"),
+                                            .generation_id_or_member_epoch = client->epoch - lag,
+                                            .member_id = bytes_of_text(client->id),
+                                            .retention_time_ms = -1,
+                                            .topics_count = 1,
+                                            .topics = &topic};
+    struct offset_commit_response response = {0};
+    struct beat beat;
+    if (client->epoch - lag <= 0 || client->rejoins || !model->partitions[topic_number]) return;
+    partition.partition_index = (int32_t)below(model, (uint32_t)model->partitions[topic_number]);
+    beat_init(&beat, &model->world, "g", "", 0);
+    beat.call.api = &offset_commit_api;
+    beat.call.version = 9;
+    beat.call.request = &request;
+    beat.call.response = &response;
+    beat_run(&beat);
+    uint32_t bit = 1u << (topic_number * PARTITIONS + partition.partition_index);
+    int16_t code = response.topics[0].partitions[0].error_code;
+    cr_assert(code == ERROR_NONE || code == ERROR_STALE_MEMBER_EPOCH, "seed %lu: %s", model->seed,
+              error_code_name(code));
+    for (int c = 0; lag > 0 && code == ERROR_NONE && c < CLIENTS; c++)
+        cr_assert(client == &model->clients[c] || !(model->clients[c].owned & bit),
+                  "seed %lu: an older epoch commits what another client owns", model->seed);
+    bool holds = (client->owned & client->assigned & bit) != 0;
+    if (lag == 0 && holds && client->lost == 0)
+        cr_assert(code == ERROR_NONE, "seed %lu: a commit of its own is stale", model->seed);
+    beat_deinit(&beat);
+}
+
 static void step(struct model *model) {
     struct client *client = &model->clients[below(model, CLIENTS)];
-    switch (below(model, 16)) {
+    switch (below(model, 18)) {
         case 0: change_topics(model); break;
         case 1: restart(model); break;
         case 2: let_pass(model, below(model, 30000)); break;
@@ -311,6 +350,10 @@ static void step(struct model *model) {
             break;
         case 6:
             if (client->member && below(model, 4) == 0) join(model, client); /* once more */
+            break;
+        case 7:
+        case 8:
+            if (client->member) commit(model, client);
             break;
         default:
             let_pass(model, below(model, 2000));
