@@ -9,6 +9,7 @@
 struct disk_calls {
     void (*close)(struct disk *disk);
     int64_t (*free_bytes)(struct disk *disk);
+    bool (*probe_direct)(struct disk *disk); /* NULL: it is as it is */
     int (*make_directory)(struct disk *disk, const char *path);
     int (*remove_directory)(struct disk *disk, const char *path);
     int (*sync_directory)(struct disk *disk, const char *path);

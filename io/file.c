@@ -33,6 +33,10 @@ static void file_check_aligned(const struct file *file, const void *at, size_t l
 void disk_close(struct disk *disk) {
     if (disk) disk->calls->close(disk);
 }
+void disk_probe_direct(struct disk *disk) {
+    if (disk->calls->probe_direct) disk->is_direct = disk->calls->probe_direct(disk);
+}
+
 bool disk_is_direct(const struct disk *disk) { return disk->is_direct; }
 const char *disk_root(const struct disk *disk) { return disk->root; }
 int64_t disk_free_bytes(struct disk *disk) { return disk->calls->free_bytes(disk); }

@@ -25,11 +25,12 @@ enum file_mode {
 
 enum { DISK_BLOCK = 4096 };
 
-/* Opens (and creates with `create`) the root directory; probes O_DIRECT there. */
+/* Opens (and creates with `create`) the root directory; nothing is written in it. */
 struct disk *disk_open(const char *root, bool create, struct error *error);
-/* The same without the probe: nothing is written, and FILE_DIRECT means buffered. */
-struct disk *disk_open_read(const char *root, struct error *error);
 void disk_close(struct disk *disk);
+/* Writes and removes a small file to find out whether O_DIRECT works here. Before this, and where
+ * it does not, FILE_DIRECT means buffered. */
+void disk_probe_direct(struct disk *disk);
 /* Whether FILE_DIRECT bypasses the page cache here. */
 bool disk_is_direct(const struct disk *disk);
 const char *disk_root(const struct disk *disk);

@@ -60,7 +60,8 @@ static int make_path(const char *path) {
 }
 
 /* Some file systems accept O_DIRECT and then refuse to write: a block must get through. */
-static bool probe_direct(int root_fd) {
+static bool real_probe_direct(struct disk *disk) {
+    int root_fd = real(disk)->root_fd;
     char name[64];
     snprintf(name, sizeof name, ".direct-%d.tmp", (int)getpid());
     int fd = openat(root_fd, name, O_WRONLY | O_CREAT | O_DIRECT | O_CLOEXEC, 0600);
@@ -73,7 +74,7 @@ static bool probe_direct(int root_fd) {
     return works;
 }
 
-static struct disk *real_disk_open(const char *root, bool create, bool probe, struct error *error) {
+struct disk *disk_open(const char *root, bool create, struct error *error) {
     int failed = create ? make_path(root) : 0;
     int fd = failed ? -1 : open(root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (fd < 0) {
@@ -83,17 +84,9 @@ static struct disk *real_disk_open(const char *root, bool create, bool probe, st
         return NULL;
     }
     struct real_disk *disk = new_zero(struct real_disk);
-    disk->disk = (struct disk){&real_disk_calls, memory_copy_text(root), probe && probe_direct(fd)};
+    disk->disk = (struct disk){&real_disk_calls, memory_copy_text(root), false};
     disk->root_fd = fd;
     return &disk->disk;
-}
-
-struct disk *disk_open(const char *root, bool create, struct error *error) {
-    return real_disk_open(root, create, true, error);
-}
-
-struct disk *disk_open_read(const char *root, struct error *error) {
-    return real_disk_open(root, false, false, error);
 }
 
 static void real_close(struct disk *disk) {
@@ -275,6 +268,7 @@ static int real_lock(struct file *file) {
 static const struct disk_calls real_disk_calls = {
     .close = real_close,
     .free_bytes = real_free_bytes,
+    .probe_direct = real_probe_direct,
     .make_directory = real_make_directory,
     .remove_directory = real_remove_directory,
     .sync_directory = real_sync_directory,

@@ -586,6 +586,7 @@ static void folder_open(struct folder *folder, const char *where) {
     struct error error;
     folder->disk = disk_open(folder->path, false, &error);
     cr_assert_not_null(folder->disk, "%s", error.text);
+    disk_probe_direct(folder->disk);
 }
 
 static void folder_close(struct folder *folder) {

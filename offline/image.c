@@ -117,7 +117,7 @@ bool image_recover(struct image *image, struct error *error) {
 
 static bool image_begin(struct image *image, const char *root, struct error *error) {
     int32_t node_id;
-    image->real = disk_open_read(root, error);
+    image->real = disk_open(root, false, error);
     if (!image->real || !image_node_id(image->real, &node_id, error)) return false;
     if (!image_lock(image, error)) return false;
     struct disk *view = disk_view_open(image->real);

@@ -222,6 +222,7 @@ bool data_directory_open(struct disk *disk, int32_t node_id, struct data_directo
         data_directory_close(directory);
         return false;
     }
+    disk_probe_direct(disk); /* it writes: only now is the directory ours */
     directory->write_errors = write_errors_open(directory->disk);
     return true;
 }

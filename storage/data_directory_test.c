@@ -6,6 +6,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -53,6 +54,17 @@ static void expect_open(struct bench *bench) {
 static void expect_refused(struct bench *bench, const char *text) {
     cr_assert_not(open_as(bench, 1));
     cr_assert(strstr(bench->error.text, text), "%s", bench->error.text);
+}
+
+/* … and nothing was made or removed in it. */
+static void expect_untouched(struct bench *bench, const char *text) {
+    struct stat before, after;
+    cr_assert_eq(stat(bench->path, &before), 0);
+    usleep(20000); /* times of files are as coarse as a tick */
+    expect_refused(bench, text);
+    cr_assert_eq(stat(bench->path, &after), 0);
+    cr_assert_eq(before.st_mtim.tv_sec, after.st_mtim.tv_sec);
+    cr_assert_eq(before.st_mtim.tv_nsec, after.st_mtim.tv_nsec);
 }
 
 static void put_file(struct bench *bench, const char *path, struct bytes content) {
@@ -185,7 +197,7 @@ Test(data_directory, two_broken_slots_are_refused) {
     slots[100] ^= 1;
     slots[DISK_BLOCK + 100] ^= 1;
     slots_write(&bench, slots);
-    expect_refused(&bench, "both slots");
+    expect_untouched(&bench, "both slots");
     bench_deinit(&bench);
 }
 
@@ -209,7 +221,7 @@ Test(data_directory, a_newer_format_is_refused) {
     store_u32(slots + 16, FORMAT_VERSION + 1);
     store_u32(slots + 8, crc32c(slots + 12, DISK_BLOCK - 12));
     slots_write(&bench, slots);
-    expect_refused(&bench, "newer release");
+    expect_untouched(&bench, "newer release");
     slots_read(&bench, after);
     cr_assert_eq(memcmp(slots, after, sizeof slots), 0);
     bench_deinit(&bench);
@@ -219,7 +231,7 @@ Test(data_directory, a_foreign_one_is_refused) {
     struct bench bench;
     bench_init(&bench);
     put_file(&bench, "notes.txt", BYTES_OF("mine"));
-    expect_refused(&bench, "notes.txt");
+    expect_untouched(&bench, "notes.txt");
     bench_deinit(&bench);
 }
 

@@ -30,6 +30,7 @@ static void bench_init(struct bench *bench, unsigned count) {
     cr_assert(mkdtemp(bench->path));
     struct error error;
     bench->directory.disk = disk_open(bench->path, true, &error);
+    disk_probe_direct(bench->directory.disk);
     bench->directory.salt = SALT;
     cr_assert(bench->directory.disk);
     cr_assert_eq(disk_make_directory(bench->directory.disk, LAYOUT_JOURNALS), 0);

@@ -29,6 +29,7 @@ static void bench_init(struct bench *bench) {
     cr_assert(mkdtemp(bench->path));
     struct error error;
     bench->disk = disk_open(bench->path, true, &error);
+    disk_probe_direct(bench->disk);
     uuid_make(&bench->identity.cluster_id);
     cr_assert_eq(disk_make_directory(bench->disk, LAYOUT_SEGMENTS), 0);
 }
