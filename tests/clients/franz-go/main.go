@@ -555,6 +555,7 @@ func main() {
 	check("refuse-null-key-compacted", refuseNullKey)
 	check("refuse-late-timestamp", refuseLateTimestamp)
 	check("delete-topic", deleteTopic)
+	checkContracts()
 	checkGroups()
 	c.Close()
 	if failures > 0 {

@@ -706,6 +706,7 @@ public final class Suite {
         check("refuse-late-timestamp", Suite::refuseLateTimestamp);
         check("delete-topic", Suite::deleteTopic);
         check("delete-topic-by-id", Suite::deleteById);
+        Contracts.run();
         Groups.run();
         System.exit(failures > 0 ? 1 : 0);
     }
