@@ -8,6 +8,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."
 warnings.filterwarnings("ignore")
 from checks import BOOTSTRAP, check, equal, finish, report  # noqa: E402
 from confluent_kafka import Consumer, Producer  # noqa: E402
+from confluent_kafka.admin import AdminClient, NewTopic  # noqa: E402
 from confluent_kafka.schema_registry import (  # noqa: E402
     Schema, SchemaReference, SchemaRegistryClient, SchemaRegistryError, header_schema_id_serializer)
 from confluent_kafka.schema_registry.protobuf import (  # noqa: E402
@@ -216,6 +217,58 @@ def other_types():
     client.register_schema("json", Schema('{"type": "object"}', "JSON"))
 
 
+# ---- contracts -------------------------------------------------------------------------------
+
+def delivered(topic, value, headers=None):
+    """What becomes of a value: its offset, or an error's name."""
+    told = []
+    producer = Producer({"bootstrap.servers": BOOTSTRAP})
+    producer.produce(topic, value, headers=headers, on_delivery=lambda error, message: told.append(
+        error.name() if error else message.offset()))
+    equal(producer.flush(TIMEOUT), 0, "messages left")
+    return told[0]
+
+
+def bound(topic, **configs):
+    admin = AdminClient({"bootstrap.servers": BOOTSTRAP})
+    configs = {f"millrace.value.{name}": value for name, value in configs.items()}
+    new = NewTopic(topic, 1, 1, config={"millrace.value.contract": "payload", **configs})
+    admin.create_topics([new])[topic].result(TIMEOUT)
+
+
+def serializers_meet_a_contract():
+    """The subject comes with the serializer's first record; then every byte counts."""
+    bound("contract", message="shop.Order")
+    context = value_of("contract")
+    value = ProtobufSerializer(Order, client, {})(an_order(), context)
+    equal(delivered("contract", value), 0, "an order")
+    equal(delivered("contract", value[:-1]), "INVALID_RECORD", "an order that is cut off")
+    equal(delivered("contract", None), 1, "a tombstone")
+    unused = MADE["shop.Unused"]
+    other = ProtobufSerializer(unused, client, {})(unused(x=True), context)
+    equal(delivered("contract", other), "INVALID_RECORD", "another message of the file")
+    header = value_of("contract")
+    bare = ProtobufSerializer(Order, client, {"schema.id.serializer": header_schema_id_serializer})(
+        an_order(), header)
+    equal(delivered("contract", bare, header.headers), 2, "an order with its id in a header")
+    equal(delivered("contract", bare), "INVALID_RECORD", "the same without the header")
+
+
+def serializers_evolve():
+    """A new version while producing: both are checked against their own."""
+    bound("evolving")
+    evolved = file("shop/order.proto", "shop", {
+        "Unused": [field("x", 1, "BOOL")],
+        "Order": [*ORDER.message_type[1].field, field("note", 9, "STRING")]}, ORDER.dependency)
+    newer = classes(ITEM, evolved)["shop.Order"]
+    first = ProtobufSerializer(Order, client, {})(an_order(), value_of("evolving"))
+    equal(delivered("evolving", first), 0, "the first version")
+    second = ProtobufSerializer(newer, client, {})(newer(note="n"), value_of("evolving"))
+    equal(delivered("evolving", second), 1, "the second")
+    equal(delivered("evolving", first), 2, "the first again")
+    equal(client.get_versions("evolving-value"), [1, 2], "versions")
+
+
 check("serializer and deserializer", serializer_round_trip)
 check("the id in a header", header_round_trip)
 check("a serializer that must not register", without_registering)
@@ -225,4 +278,6 @@ check("what is refused", what_is_refused)
 check("settings", settings)
 check("deleting", deleting)
 check("AVRO and JSON", other_types)
+check("a contract and its serializers", serializers_meet_a_contract)
+check("a contract that evolves", serializers_evolve)
 finish()
