@@ -126,12 +126,13 @@ static bool replay_roll(struct partition *partition, uint32_t number, int64_t ba
     return true;
 }
 
-/* Offsets go on: a CRC that holds says that we wrote it, not that it is right. */
+/* Offsets go on without a gap: a CRC that holds says that we wrote it, not that it is right, nor
+ * that all before it is there (a lost block may have held the end of a segment). */
 static bool header_goes_on(const struct batch_header *header, int64_t next_offset) {
     if (batch_idempotent(header) && header->producer_epoch < 0) return false;
     if (batch_idempotent(header) && !batch_control(header) && header->base_sequence < 0)
         return false;
-    return header->base_offset >= next_offset && header->last_offset_delta >= 0 &&
+    return header->base_offset == next_offset && header->last_offset_delta >= 0 &&
            header->base_offset < INT64_MAX - header->last_offset_delta;
 }
 

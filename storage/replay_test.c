@@ -347,6 +347,10 @@ Test(replay, entries_that_do_not_fit_are_refused) {
     far.place = (struct place){writer.place.segment + 2, SEGMENT_START};
     struct entry jump = batches(&far, 1, 100, false);
     expect_refused(&bench, &jump);
+    struct writer gap = {.place = {writer.place.segment + 1, SEGMENT_START},
+                         .offset = writer.offset + 1}; /* the last batch of a segment is missing */
+    struct entry behind_a_gap = batches(&gap, 1, 100, false);
+    expect_refused(&bench, &behind_a_gap);
     struct writer cut = writer;
     struct entry half = batches(&cut, 1, 100, false);
     half.payload.len -= 3;
