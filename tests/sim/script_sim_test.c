@@ -8,7 +8,7 @@ static void run(struct sweep sweep, void (*all)(struct sweep *)) {
     if (seeds_tells())
         seeds_run(sweep.name, 1, script_sim);
     else
-        all(&sweep);
+        sweep_run(&sweep, all);
 }
 
 Test(script_sim, single_faults, .timeout = 36000) {

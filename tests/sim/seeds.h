@@ -31,8 +31,10 @@ struct sweep {
 /* A point has come: true in the child that goes on as `seed`; false in the run itself, when that
  * child is through or the point is not one to visit. */
 bool sweep_branches(struct sweep *sweep, uint64_t seed);
-/* Ends the child; in the run itself, says how many were visited and asserts that none failed. */
-void sweep_end(struct sweep *sweep);
+/* The end of the run or the branch; says how many points were visited. */
+noreturn void sweep_end(struct sweep *sweep);
+/* Asserts that no point fails; `run` ends in sweep_end(). */
+void sweep_run(struct sweep *sweep, void (*run)(struct sweep *sweep));
 
 /* Whether one seed alone runs: for lines that say what happened. */
 bool seeds_tells(void);
