@@ -47,7 +47,9 @@ struct registry_service {
     struct list queue;         /* struct trip */
     struct trip *current;      /* the change under way */
     struct coordinator_call call;
-    bool wrote, choosing;
+    bool wrote, choosing, publishing;
+    struct work making; /* of the next view */
+    struct schema_view *made;
     struct work compiling;
     struct schema_view *compiled;
     struct delivery *deliveries; /* per core */
@@ -71,6 +73,7 @@ static void delivered(struct registry_service *service) {
     check(service->undelivered > 0);
     if (--service->undelivered > 0) return;
     service->ready = true;
+    service->publishing = false;
     if (service->current) current_end(service, false);
     next_change(service);
 }
@@ -99,10 +102,9 @@ static void on_apply(struct mail *mail) {
     ring_post(delivery->service->home->ring, &delivery->confirm);
 }
 
-/* Every core gets what is durable now. */
-static void publish(struct registry_service *service) {
+/* Every core gets the view. */
+static void deliver(struct registry_service *service, struct schema_view *view) {
     struct server *server = service->server;
-    struct schema_view *view = schema_view_new(service->subjects);
     check(service->undelivered == 0);
     service->undelivered = server->core_count;
     for (unsigned i = 0; i < server->core_count; i++) {
@@ -113,6 +115,28 @@ static void publish(struct registry_service *service) {
     }
     view_publish(service, service->home, view);
     delivered(service);
+}
+
+static void view_make(struct work *work) {
+    struct registry_service *service = container_of(work, struct registry_service, making);
+    service->made = schema_view_new(service->subjects);
+}
+
+static void view_made(struct work *work) {
+    struct registry_service *service = container_of(work, struct registry_service, making);
+    struct schema_view *view = service->made;
+    service->made = NULL;
+    coordinator_drop(service->coordinator);
+    deliver(service, view);
+}
+
+/* What is durable now. A view takes as long to make as the registry is large, so a worker does it;
+ * nothing changes the subjects before every core has confirmed it. */
+static void publish(struct registry_service *service) {
+    service->publishing = true;
+    service->making = (struct work){.run = view_make, .done = view_made};
+    coordinator_hold(service->coordinator);
+    ring_work(service->home->ring, &service->making);
 }
 
 /* --- loading --- */
@@ -216,7 +240,7 @@ static bool may_go_on(const struct registry_service *service) {
     if (service->current || list_is_empty(&service->queue)) return false;
     enum coordinator_status status = coordinator_status(service->coordinator);
     bool has_ended = status == COORDINATOR_DAMAGED || status == COORDINATOR_STOPPED;
-    return has_ended || (service->ready && service->undelivered == 0);
+    return has_ended || (service->ready && !service->publishing);
 }
 
 static void next_change(struct registry_service *service) {
