@@ -4,7 +4,9 @@
  *
  *   DISK_FAULTS      the file with that page
  *   DISK_FAULTS_IN   files whose path holds this are meant, and no others */
+#ifndef _GNU_SOURCE
 #define _GNU_SOURCE
+#endif
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>

@@ -1,5 +1,7 @@
-"""What cannot be read: a partition whose snapshot is damaged is offline, as one in a failed log
-directory is to Kafka's clients; everything else serves."""
+"""What cannot be read: a damaged batch costs itself; a partition whose snapshot is damaged is
+offline, as one in a failed log directory is to Kafka's clients; everything else serves."""
+import random
+
 import records
 from broker import ERRORS, Broker
 
@@ -67,6 +69,36 @@ def expect_offline(broker, client):
     assert client.produce("t", records.batch([b"x"]), 0)["error_code"] == 0
     assert client.all("t", 0)[0] == (0, b"first of 0")
     assert "t-1 is offline: the snapshot of its shard cannot be read" in broker.said()
+
+
+def test_a_damaged_batch_costs_itself():
+    chance = random.Random(1)
+    values = [chance.randbytes(200000) for _ in range(5)]  # go to the segment file at once
+    with Broker() as broker:
+        with broker.connect() as client:
+            client.create("t")
+            for value in values:
+                assert client.produce("t", records.batch([value]))["error_code"] == 0
+        broker.kill()
+        path, = (path for path in (broker.data / "segments").iterdir()
+                 if values[2][50000:50100] in path.read_bytes())
+        raw = bytearray(path.read_bytes())
+        raw[raw.index(values[2][50000:50100])] ^= 1
+        path.write_bytes(raw)
+        broker.start()
+        with broker.connect() as client:
+            for again in range(2):
+                for offset, value in enumerate(values):
+                    part = client.fetch("t", offset, part_most=200000)
+                    if offset == 2:
+                        assert part["error_code"] == ERRORS["CORRUPT_MESSAGE"], part
+                    else:
+                        assert records.values(part["records"]) == [(offset, value)], offset
+                produced = client.produce("t", records.batch([b"more"]))
+                assert (produced["error_code"], produced["base_offset"]) == (0, 5 + again)
+                assert records.values(client.fetch("t", 5 + again)["records"]) == [
+                    (5 + again, b"more")]
+        assert "a damaged batch" in broker.said()
 
 
 def test_without_damage_no_directory_has_failed():
