@@ -351,6 +351,31 @@ def test_everything_is_there_after_a_restart():
         assert registry.get("/mode/b") == {"mode": "READONLY"}
 
 
+def test_a_long_log_is_replaced_by_an_image():
+    large = json.dumps({"type": "string", "doc": "x" * 900000})
+    with Broker("--cores", "2") as broker, broker.connect() as client:
+        registry = Registry(broker)
+        registry.register("a", ONE), registry.register("a", TWO), registry.delete("/subjects/a/versions/1")
+        registry.register("b", large, schemaType="JSON")
+        registry.put("/config", {"compatibility": "NONE"}), registry.put("/mode/a", {"mode": "READONLY"})
+        registry.register("gone", OTHER), registry.delete("/subjects/gone")
+        registry.delete("/subjects/gone?permanent=true")
+        for _ in range(8):
+            registry.delete("/subjects/b")
+            registry.register("b", large, schemaType="JSON")
+        deadline = time.monotonic() + SECONDS
+        while client.offset("_schemas", -2)["offset"] == 0:
+            assert time.monotonic() < deadline, "nothing is trimmed"
+            time.sleep(0.05)
+        before = registry.get("/schemas?deleted=true")
+        broker.restart()
+        registry = Registry(broker)
+        assert registry.get("/schemas?deleted=true") == before
+        assert registry.get("/config") == {"compatibilityLevel": "NONE"}
+        assert registry.get("/mode/a") == {"mode": "READONLY"}
+        assert registry.register("c", OTHER) == 5, "4 was given, and is gone for good"
+
+
 def test_kill_while_registering():
     """What was answered is there; no id names two schemas."""
     with Broker("--cores", "2") as broker:
