@@ -12,6 +12,7 @@ void metrics_read(struct core *core, struct core_metrics *metrics) {
                                      .answer_bytes = core->answer_bytes};
     for (size_t i = 0; i < ADMIT_CLASSES; i++) metrics->request_bytes += core->admission.used[i];
     store_usage(core->store, &metrics->store);
+    metrics->rejects = *rejects_counts(core->rejects);
 }
 
 /* --- one line per core --- */
@@ -45,6 +46,12 @@ static const struct core_row core_rows[] = {
              "1 while the disk has too little space for records."),
     CORE_ROW("millrace_appends_refused_for_space_total", "counter", store.appends_refused_for_space,
              "Batches that were refused because no space came in time."),
+    CORE_ROW("millrace_contract_batches_refused_total", "counter", rejects.refused,
+             "Batches that were refused because they break their topic's contract."),
+    CORE_ROW("millrace_contract_batches_observed_total", "counter", rejects.observed,
+             "Batches that break their topic's contract and were stored (on.violation=observe)."),
+    CORE_ROW("millrace_contract_batches_untold_total", "counter", rejects.left_out,
+             "Those of both that have no record of their own in __millrace_rejects."),
 };
 
 static void row_head(struct text *text, const char *name, const char *type, const char *help) {

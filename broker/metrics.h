@@ -3,6 +3,7 @@
 #pragma once
 
 #include "base/text.h"
+#include "broker/rejects.h"
 #include "storage/store.h"
 
 struct core;
@@ -12,6 +13,7 @@ struct core_metrics {
     uint64_t connections;
     uint64_t request_bytes, answer_bytes;
     struct store_usage store;
+    struct rejects_counts rejects;
 };
 
 /* On the core's own thread. */

@@ -24,6 +24,7 @@ struct bucket {
 struct rejects {
     struct core *core;
     bool terminal;
+    struct rejects_counts counts;
     struct bucket *buckets[REJECTS_BUCKETS]; /* NULL: never used */
     struct batch_build pending;
     struct timer moment, summary;
@@ -202,6 +203,7 @@ static void leave_out(struct rejects *rejects, struct bucket *bucket,
                       const struct reject_source *source) {
     bucket_name(bucket, source);
     bucket->left_out++;
+    rejects->counts.left_out++;
     arm(rejects, &rejects->summary, SUMMARY_MS);
 }
 
@@ -230,6 +232,10 @@ void rejects_report(struct rejects *rejects, const struct reject_source *source,
                             .base_sequence = source->header->base_sequence,
                             .left_out = bucket->left_out};
     reject_tell(&reject, breaches);
+    if (reject.observed)
+        rejects->counts.observed++;
+    else
+        rejects->counts.refused++;
     if (bucket->tokens < TOKEN || !add(rejects, &reject)) {
         leave_out(rejects, bucket, source);
         return;
@@ -237,6 +243,10 @@ void rejects_report(struct rejects *rejects, const struct reject_source *source,
     bucket->tokens -= TOKEN;
     bucket->left_out = 0;
     if (rejects->terminal) print(&reject, breaches);
+}
+
+const struct rejects_counts *rejects_counts(const struct rejects *rejects) {
+    return &rejects->counts;
 }
 
 /* --- life --- */

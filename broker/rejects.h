@@ -33,7 +33,14 @@ struct reject_source {
     const struct batch_header *header;
 };
 
+/* Batches, since the start. */
+struct rejects_counts {
+    uint64_t refused, observed;
+    uint64_t left_out; /* of both: told of in no record of their own */
+};
+
 struct rejects *rejects_new(struct core *core);
 void rejects_free(struct rejects *rejects);
 void rejects_report(struct rejects *rejects, const struct reject_source *source,
                     const struct batch_breaches *breaches);
+const struct rejects_counts *rejects_counts(const struct rejects *rejects);

@@ -359,6 +359,18 @@ def test_rejects_are_kept():
         assert part["error_code"] == ERRORS["INVALID_TOPIC_EXCEPTION"]
 
 
+def counters(broker):
+    """The contracts' counters over all cores."""
+    with urllib.request.urlopen(broker.ready["admin"] + "/metrics", timeout=30) as answer:
+        lines = answer.read().decode().splitlines()
+    found = {}
+    for line in lines:
+        if line.startswith("millrace_contract_batches_"):
+            name = line[len("millrace_contract_batches_"):].split("_")[0]
+            found[name] = found.get(name, 0) + int(line.split()[-1])
+    return found
+
+
 def test_many_rejects_are_counted():
     with Broker() as broker, broker.connect() as client:
         register(broker, "t-value")
@@ -374,6 +386,8 @@ def test_many_rejects_are_counted():
             time.sleep(0.02)
         assert told == 300, told
         assert len(found) < 150, "bounded by its bucket"
+        count = counters(broker)
+        assert (count["refused"], count["observed"]) == (300, 0) and count["untold"] > 150, count
 
 
 def test_contract_commands():
