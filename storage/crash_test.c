@@ -5,7 +5,9 @@
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <stdnoreturn.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -63,8 +65,18 @@ struct loaded {
     uint32_t partition;
 };
 
+/* What goes wrong in the child itself is told apart from an assertion or a sanitizer, whose status
+ * is 1, and from fail_stop(). */
+enum { EXIT_LOADER = 90 };
+
+static noreturn void loader_fails(const char *what, int64_t value) {
+    fprintf(stderr, "the loading process: %s (%lld)\n", what, (long long)value);
+    _exit(EXIT_LOADER);
+}
+
 static void report(struct loader *loader, struct known known) {
-    if (write(loader->pipe, &known, sizeof known) != sizeof known) _exit(1);
+    ssize_t wrote = write(loader->pipe, &known, sizeof known);
+    if (wrote != sizeof known) loader_fails("cannot report", wrote < 0 ? -errno : wrote);
 }
 
 static void loaded_appended(struct append *append) {
@@ -109,11 +121,13 @@ static void load_append(struct loader *loader) {
         .batch = fixture_batch(count, random_below(&loader->random, limit), clock_wall_ms(), -1, 0),
         .append_time_ms = -1,
         .done = loaded_appended};
-    if (!batch_header_read(loaded->append.batch, &loaded->append.header)) _exit(1);
+    if (!batch_header_read(loaded->append.batch, &loaded->append.header))
+        loader_fails("makes no batch", 0);
     if (random_below(&loader->random, 8) == 0) load_trim(loader, loaded->partition);
     struct partition *partition = fixture_partition(loader->fixture, loaded->partition);
     loader->in_flight++;
-    if (partition_append(partition, &loaded->append) != APPEND_PENDING) _exit(1);
+    if (partition_append(partition, &loaded->append) != APPEND_PENDING)
+        loader_fails("an append was refused", loaded->append.code);
 }
 
 static void load(struct fixture *fixture, uint64_t seed, int to) {
