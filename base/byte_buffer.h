@@ -32,6 +32,23 @@ static inline void byte_buffer_append(struct byte_buffer *buffer, struct bytes m
     buffer->len += more.len;
 }
 
+/* Numbers, little-endian (base/bytes.h). */
+static inline void byte_buffer_put_u8(struct byte_buffer *buffer, uint8_t value) {
+    *byte_buffer_reserve(buffer, 1) = value;
+    buffer->len++;
+}
+static inline void byte_buffer_put_u32(struct byte_buffer *buffer, uint32_t value) {
+    store_u32(byte_buffer_reserve(buffer, 4), value);
+    buffer->len += 4;
+}
+static inline void byte_buffer_put_u64(struct byte_buffer *buffer, uint64_t value) {
+    store_u64(byte_buffer_reserve(buffer, 8), value);
+    buffer->len += 8;
+}
+static inline void byte_buffer_put_i64(struct byte_buffer *buffer, int64_t value) {
+    byte_buffer_put_u64(buffer, (uint64_t)value);
+}
+
 /* Valid until the next reserve or append. */
 static inline struct bytes byte_buffer_bytes(const struct byte_buffer *buffer) {
     return bytes_make(buffer->at ? buffer->at : (const uint8_t *)"", buffer->len);

@@ -6,7 +6,7 @@
 #include "base/memory.h"
 #include "protocol/batch.h"
 
-enum { WINDOW_BYTES = 256 << 10 };
+enum { READ_BYTES = 256 << 10 };
 
 int compact_source_open(struct compact_source *source, struct disk *disk,
                         const struct segment_identity *identity, uint64_t end) {
@@ -24,7 +24,7 @@ void compact_source_close(struct compact_source *source) {
 static int source_fill(struct compact_source *source, size_t len) {
     uint64_t left = source->end - source->position;
     check(len <= left);
-    size_t wanted = len > WINDOW_BYTES ? len : WINDOW_BYTES;
+    size_t wanted = len > READ_BYTES ? len : READ_BYTES;
     if (wanted > left) wanted = (size_t)left;
     if (wanted > source->window_capacity) {
         free(source->window);

@@ -2,6 +2,7 @@
 
 #include "base/crc32c.h"
 #include "base/memory.h"
+#include "base/search.h"
 
 uint32_t index_interval(int64_t bytes) {
     if (bytes < INDEX_INTERVAL_MIN) return INDEX_INTERVAL_MIN;
@@ -50,28 +51,31 @@ void index_thin_to(struct index *index, uint32_t interval) {
     index->entries = memory_resize(index->entries, index->capacity * sizeof *index->entries);
 }
 
+struct index_search {
+    const struct index_entry *entries;
+    int64_t wanted;
+};
+
+static bool offset_is_passed(const void *context, size_t at) {
+    const struct index_search *search = context;
+    return search->entries[at].offset > search->wanted;
+}
+
+static bool timestamp_is_reached(const void *context, size_t at) {
+    const struct index_search *search = context;
+    return search->entries[at].timestamp_before >= search->wanted;
+}
+
 const struct index_entry *index_find_offset(const struct index *index, int64_t offset) {
-    size_t low = 0, high = index->count;
-    while (low < high) {
-        size_t middle = (low + high) / 2;
-        if (index->entries[middle].offset <= offset)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low ? &index->entries[low - 1] : NULL;
+    struct index_search search = {index->entries, offset};
+    size_t behind = search_first(index->count, offset_is_passed, &search);
+    return behind ? &index->entries[behind - 1] : NULL;
 }
 
 const struct index_entry *index_find_timestamp(const struct index *index, int64_t timestamp) {
-    size_t low = 0, high = index->count;
-    while (low < high) {
-        size_t middle = (low + high) / 2;
-        if (index->entries[middle].timestamp_before < timestamp)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low ? &index->entries[low - 1] : NULL;
+    struct index_search search = {index->entries, timestamp};
+    size_t behind = search_first(index->count, timestamp_is_reached, &search);
+    return behind ? &index->entries[behind - 1] : NULL;
 }
 
 size_t index_encoded_size(const struct index *index) {

@@ -12,7 +12,7 @@
  * the missing one was used again: it begins within so many bytes. */
 enum {
     LOOK_AHEAD_BYTES = (JOURNAL_IN_FLIGHT_MAX + 1) * JOURNAL_BLOCK_MAX,
-    WINDOW_BYTES = LOOK_AHEAD_BYTES + JOURNAL_BLOCK_MAX,
+    BEHIND_BYTES = LOOK_AHEAD_BYTES + JOURNAL_BLOCK_MAX,
     READ_MIN = 64 << 10,
     READ_MAX = 4 * JOURNAL_BLOCK_MAX,
 };
@@ -235,7 +235,7 @@ static void scan_stray(struct journal_scan *scan, struct scanned_file *file, uin
 /* Looks at what lies behind the chain in this file; changes nothing. */
 static bool scan_behind(struct journal_scan *scan, struct scanned_file *file, uint8_t *window,
                         struct error *error) {
-    uint64_t from = file->end, limit = from + WINDOW_BYTES;
+    uint64_t from = file->end, limit = from + BEHIND_BYTES;
     file->clear_upto = from;
     if (limit > file->size) limit = file->size;
     if (from >= limit) return true;
@@ -288,7 +288,7 @@ static bool scan_make_durable(struct journal_scan *scan, const struct scanned_fi
 }
 
 static bool scan_rest(struct journal_scan *scan, struct error *error) {
-    uint8_t *window = memory_aligned(JOURNAL_ALIGNMENT, WINDOW_BYTES);
+    uint8_t *window = memory_aligned(JOURNAL_ALIGNMENT, BEHIND_BYTES);
     bool fine = true;
     for (unsigned at = 0; fine && at < scan->file_count; at++)
         fine = scan_behind(scan, &scan->files[at], window, error);

@@ -4,6 +4,7 @@
 #include "base/memory.h"
 #include "base/mutant.h"
 #include "base/say.h"
+#include "base/search.h"
 #include "storage/commit.h"
 #include "storage/remove.h"
 #include "storage/settle.h"
@@ -12,17 +13,26 @@
 
 /* --- segments --- */
 
+struct segment_search {
+    const struct segment *segments;
+    int64_t wanted;
+};
+
+static bool number_is_reached(const void *context, size_t at) {
+    const struct segment_search *search = context;
+    return search->segments[at].number >= search->wanted;
+}
+
+static bool offset_is_passed(const void *context, size_t at) {
+    const struct segment_search *search = context;
+    return search->segments[at].next_offset > search->wanted;
+}
+
 struct segment *partition_segment(const struct partition *partition, uint32_t number) {
-    size_t low = 0, high = partition->segment_count;
-    while (low < high) {
-        size_t middle = (low + high) / 2;
-        if (partition->segments[middle].number < number)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    bool found = low < partition->segment_count && partition->segments[low].number == number;
-    return found ? &partition->segments[low] : NULL;
+    struct segment_search search = {partition->segments, number};
+    size_t at = search_first(partition->segment_count, number_is_reached, &search);
+    bool found = at < partition->segment_count && partition->segments[at].number == number;
+    return found ? &partition->segments[at] : NULL;
 }
 
 struct segment *partition_same_segment(const struct partition *partition,
@@ -32,15 +42,9 @@ struct segment *partition_same_segment(const struct partition *partition,
 }
 
 struct segment *partition_segment_of_offset(const struct partition *partition, int64_t offset) {
-    size_t low = 0, high = partition->segment_count;
-    while (low < high) {
-        size_t middle = (low + high) / 2;
-        if (partition->segments[middle].next_offset <= offset)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low < partition->segment_count ? &partition->segments[low] : NULL;
+    struct segment_search search = {partition->segments, offset};
+    size_t at = search_first(partition->segment_count, offset_is_passed, &search);
+    return at < partition->segment_count ? &partition->segments[at] : NULL;
 }
 
 struct segment *partition_add_segment(struct partition *partition, uint32_t number,

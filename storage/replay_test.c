@@ -58,17 +58,9 @@ static bool replays(struct bench *bench, const struct entry *entry) {
     return replay_entry(bench->partition, &view, TIME_MS, &bench->directory, &bench->error);
 }
 
-static void put_u32(struct byte_buffer *out, uint32_t value) {
-    store_u32(byte_buffer_reserve(out, 4), value);
-    out->len += 4;
-}
-static void put_u64(struct byte_buffer *out, uint64_t value) {
-    store_u64(byte_buffer_reserve(out, 8), value);
-    out->len += 8;
-}
 static void put_place(struct byte_buffer *out, struct place place) {
-    put_u32(out, place.segment);
-    put_u64(out, place.position);
+    byte_buffer_put_u32(out, place.segment);
+    byte_buffer_put_u64(out, place.position);
 }
 
 /* A log as its appends make it: where the next batch goes. */
@@ -116,7 +108,7 @@ static struct entry batches(struct writer *writer, unsigned count, size_t value_
 
 static struct entry log_start(int64_t offset) {
     struct entry entry = {.kind = ENTRY_LOG_START};
-    put_u64(&entry.payload, (uint64_t)offset);
+    byte_buffer_put_u64(&entry.payload, (uint64_t)offset);
     return entry;
 }
 
@@ -144,10 +136,10 @@ static struct entry extent(struct bench *bench, struct writer *writer, size_t va
     file_holds(bench, from, batch.at, upto - from.position);
     struct entry entry = {.kind = ENTRY_EXTENT};
     put_place(&entry.payload, from);
-    put_u64(&entry.payload, upto);
-    put_u64(&entry.payload, from.position);
-    put_u64(&entry.payload, end);
-    put_u32(&entry.payload, 1);
+    byte_buffer_put_u64(&entry.payload, upto);
+    byte_buffer_put_u64(&entry.payload, from.position);
+    byte_buffer_put_u64(&entry.payload, end);
+    byte_buffer_put_u32(&entry.payload, 1);
     byte_buffer_append(&entry.payload, bytes_make(batch.at, BATCH_HEADER_SIZE));
     byte_buffer_append(&entry.payload, bytes_make(batch.at + (upto - from.position), end - upto));
     byte_buffer_deinit(&batch);
@@ -336,7 +328,7 @@ Test(replay, entries_that_do_not_fit_are_refused) {
     struct entry unknown = {.kind = 99};
     expect_refused(&bench, &unknown);
     struct entry short_start = {.kind = ENTRY_LOG_START};
-    put_u32(&short_start.payload, 1);
+    byte_buffer_put_u32(&short_start.payload, 1);
     expect_refused(&bench, &short_start);
 
     struct writer elsewhere = writer;

@@ -20,20 +20,6 @@ enum {
 
 /* --- encode --- */
 
-static void put_u32(struct byte_buffer *out, uint32_t value) {
-    store_u32(byte_buffer_reserve(out, 4), value);
-    out->len += 4;
-}
-static void put_u64(struct byte_buffer *out, uint64_t value) {
-    store_u64(byte_buffer_reserve(out, 8), value);
-    out->len += 8;
-}
-static void put_u8(struct byte_buffer *out, uint8_t value) {
-    *byte_buffer_reserve(out, 1) = value;
-    out->len++;
-}
-static void put_i64(struct byte_buffer *out, int64_t value) { put_u64(out, (uint64_t)value); }
-
 static size_t remainder_length(const struct partition *partition) {
     return partition->durable.position - partition->settled.position;
 }
@@ -81,35 +67,35 @@ static void remainder_first(const struct partition *partition, uint64_t *positio
 static void put_segment(struct byte_buffer *out, const struct partition *partition,
                         const struct segment *segment) {
     bool newest = segment->number == partition->durable.segment;
-    put_u32(out, segment->number);
-    put_u32(out, segment->revision);
-    put_i64(out, segment->base_offset);
-    put_i64(out, newest ? partition->high_watermark : segment->next_offset);
-    put_u64(out, newest ? partition->durable.position : segment->end);
-    put_i64(out, segment->timestamp_max);
-    put_i64(out, segment->timestamp_max_offset);
-    put_i64(out, segment->created_ms);
-    put_u8(out, segment->sealed);
+    byte_buffer_put_u32(out, segment->number);
+    byte_buffer_put_u32(out, segment->revision);
+    byte_buffer_put_i64(out, segment->base_offset);
+    byte_buffer_put_i64(out, newest ? partition->high_watermark : segment->next_offset);
+    byte_buffer_put_u64(out, newest ? partition->durable.position : segment->end);
+    byte_buffer_put_i64(out, segment->timestamp_max);
+    byte_buffer_put_i64(out, segment->timestamp_max_offset);
+    byte_buffer_put_i64(out, segment->created_ms);
+    byte_buffer_put_u8(out, segment->sealed);
 }
 
 static void put_partition(struct byte_buffer *out, const struct partition *partition) {
-    put_u32(out, partition->definition.id);
-    put_u32(out, (uint32_t)partition->definition.leader_epoch);
-    put_u8(out, (uint8_t)partition->offline);
+    byte_buffer_put_u32(out, partition->definition.id);
+    byte_buffer_put_u32(out, (uint32_t)partition->definition.leader_epoch);
+    byte_buffer_put_u8(out, (uint8_t)partition->offline);
     epochs_encode(&partition->epochs, out);
-    put_i64(out, partition->log_start);
-    put_i64(out, partition->high_watermark);
-    put_i64(out, partition->compacted_offset);
-    put_u32(out, partition->settled.segment);
-    put_u64(out, partition->settled.position);
-    put_u64(out, partition->durable.position);
+    byte_buffer_put_i64(out, partition->log_start);
+    byte_buffer_put_i64(out, partition->high_watermark);
+    byte_buffer_put_i64(out, partition->compacted_offset);
+    byte_buffer_put_u32(out, partition->settled.segment);
+    byte_buffer_put_u64(out, partition->settled.position);
+    byte_buffer_put_u64(out, partition->durable.position);
     uint64_t first_position;
     int64_t first_offset;
     remainder_first(partition, &first_position, &first_offset);
-    put_u64(out, first_position);
-    put_i64(out, first_offset);
+    byte_buffer_put_u64(out, first_position);
+    byte_buffer_put_i64(out, first_offset);
     size_t len = partition->segment_count ? remainder_length(partition) : 0;
-    put_u32(out, (uint32_t)len);
+    byte_buffer_put_u32(out, (uint32_t)len);
     tail_copy(&partition->tail, partition->settled, byte_buffer_reserve(out, len + 1), len);
     out->len += len;
 
@@ -117,7 +103,7 @@ static void put_partition(struct byte_buffer *out, const struct partition *parti
     while (count < partition->segment_count &&
            partition->segments[count].number <= partition->durable.segment)
         count++;
-    put_u32(out, (uint32_t)count);
+    byte_buffer_put_u32(out, (uint32_t)count);
     for (size_t at = 0; at < count; at++) put_segment(out, partition, &partition->segments[at]);
     producers_encode(&partition->producers, out);
 }
@@ -126,15 +112,15 @@ void snapshot_encode(const struct shard *shard, struct byte_buffer *out) {
     uint32_t count = 0;
     list_each(node, &shard->partitions) count++;
     byte_buffer_append(out, bytes_make(magic, sizeof magic));
-    put_u32(out, 0);
-    put_u32(out, VERSION);
-    put_u32(out, shard->id);
-    put_u32(out, shard->epoch);
-    put_u64(out, shard->sequence);
-    put_u64(out, shard->contained.incarnation);
-    put_u32(out, shard->contained.core);
-    put_u64(out, shard->contained.through);
-    put_u32(out, count);
+    byte_buffer_put_u32(out, 0);
+    byte_buffer_put_u32(out, VERSION);
+    byte_buffer_put_u32(out, shard->id);
+    byte_buffer_put_u32(out, shard->epoch);
+    byte_buffer_put_u64(out, shard->sequence);
+    byte_buffer_put_u64(out, shard->contained.incarnation);
+    byte_buffer_put_u32(out, shard->contained.core);
+    byte_buffer_put_u64(out, shard->contained.through);
+    byte_buffer_put_u32(out, count);
     list_each(node, &shard->partitions)
         put_partition(out, list_entry(node, struct partition, in_shard));
     store_u32(out->at + CRC_AT, crc32c(out->at + COVERED_FROM, out->len - COVERED_FROM));
