@@ -58,6 +58,12 @@ uint64_t space_to_spare(const struct store *store) {
     return spare > 0 ? (uint64_t)spare : 0;
 }
 
+/* Behind one that has its offset, and cannot be written, nothing would be answered in time. */
+static bool waits_for_disk(const struct partition *partition) {
+    return partition->store->disk.short_since_ns && partition->unformed &&
+           partition->unformed->bytes >= BYPASS_BYTES;
+}
+
 bool space_has(const struct partition *partition, size_t bytes) {
     const struct store *store = partition->store;
     enum space_kind kind = kind_of(partition);
@@ -66,6 +72,7 @@ bool space_has(const struct partition *partition, size_t bytes) {
     if (kind == SPACE_OF_RECORDS && bytes > space_to_spare(store)) return false;
     /* Its segment could not be written; what the journal takes can wait. */
     if (bytes >= BYPASS_BYTES && !list_is_empty(&store->settling)) return false;
+    if (bytes > 0 && waits_for_disk(partition)) return false;
     uint64_t wanted = store->reserved_bytes + commit_reservation(partition, bytes);
     uint64_t rest = bytes > 0 ? journal_kept(store, kind) : KEPT_FOR_TRIMS;
     return journal_room(&store->journal) >= wanted + rest;

@@ -118,6 +118,28 @@ Test(space, what_has_its_offset_waits_for_room, .timeout = 60) {
     fixture_deinit(&fixture);
 }
 
+/* … and what comes behind it in its partition is not kept waiting for it; others go on. */
+Test(space, what_is_behind_a_large_one_is_refused_in_time, .timeout = 60) {
+    struct fixture fixture;
+    setenv("MILLRACE_FAULT", "segment_allocate:1:28:8", 1);
+    fixture_init(&fixture, IO_EPOLL);
+    fixture_start(&fixture);
+    struct bytes batch = fixture_batch(1, 1000000, 1000, -1, 0);
+    struct waiting large = {.append = {.batch = batch, .append_time_ms = -1, .done = appended}};
+    cr_assert(batch_header_read(batch, &large.append.header));
+    cr_assert_eq(partition_append(fixture_partition(&fixture, 1), &large.append), APPEND_PENDING);
+    rounds_for_ms(&fixture, 50);
+    cr_assert_neq(fixture.store->disk.short_since_ns, 0);
+    cr_assert_eq(append_for_ms(&fixture, 2, 100, 1000), 0);
+    cr_assert_eq(append_for_ms(&fixture, 1, 100, 50), -ERROR_KAFKA_STORAGE_ERROR);
+    cr_assert_not(large.done);
+    cr_assert_eq(append_for_ms(&fixture, 1, 100, 10000), 1);
+    cr_assert(large.done && large.append.code == ERROR_NONE && large.append.base_offset == 0);
+    free((void *)batch.at);
+    fixture_stop(&fixture);
+    fixture_deinit(&fixture);
+}
+
 /* Less than the reserve is free: clients wait, the broker's own go on. */
 Test(space, the_reserve_is_not_for_records, .timeout = 60) {
     struct fixture fixture;
