@@ -17,7 +17,7 @@ int model_count(struct model *model) {
 enum stage model_stage(struct model *model) {
     bool has_pending = false;
     each_person(model, person) has_pending = has_pending || person->pending;
-    bool is_gone = model->stage == EMPTY && !has_pending && !model->recorded && model->offset < 0;
+    bool is_gone = model_count(model) == 0 && !has_pending && !model->recorded && model->offset < 0;
     return is_gone ? GONE : model->stage;
 }
 
@@ -94,6 +94,7 @@ static void complete(struct model *model) {
         model->leader = heir;
     }
     model->generation++;
+    model->first.on = false;
     model->stage = has_members ? COMPLETING : EMPTY;
     model->ends_ms = 0;
     if (has_members)
@@ -103,11 +104,38 @@ static void complete(struct model *model) {
 }
 
 static void complete_if_joined(struct model *model) {
-    if (model->stage == PREPARING && all_joined(model)) complete(model);
+    if (model->stage == PREPARING && !model->first.on && all_joined(model)) complete(model);
+}
+
+/* The first rebalance of an empty group waits for those that start together. */
+static void begin_first(struct model *model) {
+    int64_t left_ms = model->rebalance_ms - model->delay_ms;
+    model->stage = PREPARING;
+    model->first.on = model->delay_ms > 0;
+    model->first.added = false;
+    model->first.left_ms = left_ms > 0 ? left_ms : 0;
+    model->ends_ms = model->now_ms + model->delay_ms;
+    if (!model->first.on) complete(model);
+}
+
+/* Anew as long as somebody came. */
+static void end_first(struct model *model) {
+    int64_t more_ms =
+        model->delay_ms < model->first.left_ms ? model->delay_ms : model->first.left_ms;
+    if (!model->first.added || more_ms == 0) {
+        complete(model);
+        return;
+    }
+    model->first.added = false;
+    model->first.left_ms -= more_ms;
+    model->ends_ms = model->now_ms + more_ms;
 }
 
 static void prepare(struct model *model) {
-    bool was_empty = model->stage == EMPTY;
+    if (model->stage == EMPTY) {
+        begin_first(model);
+        return;
+    }
     each_person(model, person) {
         person->owes = false;
         if (!person->syncs) continue;
@@ -117,7 +145,7 @@ static void prepare(struct model *model) {
     }
     model->stage = PREPARING;
     model->ends_ms = model->now_ms + (model_count(model) ? model->rebalance_ms : 0);
-    if (was_empty || all_joined(model)) complete(model);
+    if (all_joined(model)) complete(model);
 }
 
 void model_rebalance(struct model *model) {
@@ -129,10 +157,14 @@ void model_rebalance(struct model *model) {
 
 /* --- deadlines --- */
 
-void model_drop(struct model *model, struct person *person) {
+static void drop(struct model *model, struct person *person) {
     model_answer(model, person, false, ERROR_UNKNOWN_MEMBER_ID);
     model_answer(model, person, true, ERROR_UNKNOWN_MEMBER_ID);
     remove_member(model, person);
+}
+
+void model_leave(struct model *model, struct person *person) {
+    drop(model, person);
     model_rebalance(model);
 }
 
@@ -142,13 +174,21 @@ static void end_session(struct model *model, struct person *person) {
         person->pending = false;
         complete_if_joined(model);
     } else if (person->is_new || !(person->joins || person->syncs)) {
-        model_drop(model, person);
+        drop(model, person);
+        if (model->stage != PREPARING)
+            prepare(model);
+        else if (all_joined(model))
+            complete(model); /* in a first rebalance too */
     }
 }
 
 static void end_group_timer(struct model *model) {
     bool some = false;
     model->ends_ms = 0;
+    if (model->stage == PREPARING && model->first.on) {
+        end_first(model);
+        return;
+    }
     if (model->stage == PREPARING) {
         complete(model);
         return;

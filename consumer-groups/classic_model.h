@@ -59,6 +59,11 @@ struct model {
         int leader;
     } saved;
     int32_t session_ms, rebalance_ms; /* of all its members */
+    int32_t delay_ms;                 /* of the first rebalance */
+    struct {
+        bool on, added; /* somebody has come since it was prolonged */
+        int64_t left_ms;
+    } first;
     uint64_t seed;
     const char *doing;
 };
@@ -80,8 +85,8 @@ void model_answer(struct model *model, const struct person *person, bool is_sync
 void model_save(struct model *model);
 /* A rebalance begins where it can, else one that is under way may be complete now. */
 void model_rebalance(struct model *model);
-/* A member is gone, whyever. */
-void model_drop(struct model *model, struct person *person);
+/* A member is gone because it wants to, or because its session has ended. */
+void model_leave(struct model *model, struct person *person);
 
 /* Catches up with the simulated clock. */
 void model_advance(struct model *model);

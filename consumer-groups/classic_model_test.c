@@ -77,6 +77,7 @@ static int admit(struct model *model, struct person *person) {
     person->told = person->pending;
     person->pending = false;
     person->seat = model->seats++;
+    model->first.added = true;
     person->ends_ms = model->now_ms + NEW_MEMBER_JOIN_MS;
     if (model->leader == NOBODY) model->leader = model_index(model, person);
     wait_join(model, person);
@@ -215,7 +216,7 @@ static int expect_leave(struct model *model, struct person *person, enum request
     }
     if (!person->member || (request == REMOVE && !*person->instance))
         return ERROR_UNKNOWN_MEMBER_ID;
-    model_drop(model, person);
+    model_leave(model, person);
     return ERROR_NONE;
 }
 
@@ -299,7 +300,10 @@ static void ask_at_once(struct model *model, struct person *person, enum request
 static void check_group(struct model *model) {
     const struct classic_group *group = world_classic(&model->world);
     for (int i = 0; i < SENT_MAX; i++) check_sent(model, &model->sent[i]);
-    if (model_stage(model) == GONE) {
+    if (model_stage(model) == GONE) { /* also in a first rebalance that everybody has left */
+        model->stage = EMPTY;
+        model->first.on = false;
+        model->ends_ms = 0;
         model->generation = 0;
         model->leader = NOBODY;
     }
@@ -363,6 +367,7 @@ static void restart(struct model *model) {
     model->generation = model->recorded ? model->saved.generation : 0;
     model->leader = model->recorded && model->stage == STABLE ? model->saved.leader : NOBODY;
     model->ends_ms = 0;
+    model->first.on = false;
     each_person(model, person) {
         bool stays = model->recorded && person->saved.member;
         person->pending = person->joins = person->syncs = person->owes = person->is_new = false;
@@ -398,6 +403,8 @@ static void try_seed(uint64_t seed) {
     random_init(&model->random, seed);
     world_init(&model->world, seed);
     world_topic(&model->world, "t", 1);
+    model->delay_ms = seed % 3 == 2 ? 5000 : 0;
+    model->world.catalog.options->group_initial_delay_ms = model->delay_ms;
     each_person(model, person) {
         person->word = 'm';
         if (model_index(model, person) >= STATIC_FROM)
