@@ -1,6 +1,6 @@
-/* Produce. The parts of a request are validated on the connection's core (batches that inflate to
- * much, on a worker), go to the shards that own their partitions, and come back when they are
- * durable or refused:
+/* Produce. The parts of a request are validated on the connection's core (large ones that
+ * inflate or have a contract, on a worker), go to the shards that own their partitions, and come
+ * back when they are durable or refused:
  *
  *   start ─► validate ─┬────────────────────────────► leave ─► append on the shard ─► answer
  *                      ├─► worker: large batches ──────┤
@@ -23,6 +23,7 @@
 
 enum {
     INFLATE_HERE_BYTES = 64 << 10, /* compressed, in one request; the rest goes to a worker */
+    CHECK_HERE_BYTES = 16 << 10,   /* of batches with a contract, likewise */
     EMPTY_PARTS_MAX = 1000,        /* parts without room for a batch: no client sends any */
     CONTRACTS_LOOK_MS = 10,        /* while the registry is being loaded */
 };
@@ -44,6 +45,7 @@ struct produce {
     struct produce_part *items;
     int32_t count;
     size_t inflate_bytes; /* compressed bytes in the parts so far */
+    size_t check_bytes;   /* bytes with a contract in them */
     bool validated;
     uint64_t deadline_ns;
     struct work work; /* of the large ones */
@@ -90,10 +92,13 @@ static void part_validated(struct produce_part *item) {
     item->part.code = item->result.code;
 }
 
-static bool part_is_large(struct produce *state, const struct produce_part *item) {
+/* `checked`: against a contract, which costs more than all the rest of its way. */
+static bool part_is_large(struct produce *state, const struct produce_part *item, bool checked) {
     size_t bytes = validate_inflate_size(&item->result.header);
     state->inflate_bytes += bytes;
-    return bytes > 0 && state->inflate_bytes > INFLATE_HERE_BYTES;
+    if (checked) state->check_bytes += item->batch.len;
+    return (bytes > 0 && state->inflate_bytes > INFLATE_HERE_BYTES) ||
+           (checked && state->check_bytes > CHECK_HERE_BYTES);
 }
 
 static void part_validate(struct request *request, struct produce_part *item,
@@ -103,7 +108,7 @@ static void part_validate(struct request *request, struct produce_part *item,
     validate_header(item->batch, &context, &item->result);
     if (item->result.code == ERROR_NONE) {
         bool checked = produce_contract_begin(&item->contract, core, topic);
-        item->is_large = part_is_large(request->state, item);
+        item->is_large = part_is_large(request->state, item, checked);
         if (item->is_large) {
             if (checked) produce_contract_lend(&item->contract, core, topic);
             return;
