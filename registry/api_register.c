@@ -5,10 +5,11 @@
 #include <stdio.h>
 
 #include "base/check.h"
+#include "base/utf8.h"
 #include "registry/api_body.h"
 #include "registry/api_handlers.h"
 
-enum { REPEATS_MAX = 8 };
+enum { REPEATS_MAX = 8, NAME_MAX_BYTES = 1000, VERSIONS_MAX = 100000 };
 
 struct registration {
     struct api_call *call;
@@ -118,6 +119,21 @@ static bool may_register(struct registration *registration, const struct subject
     return true;
 }
 
+/* Numbers end, whoever imported the highest; and so does the memory. */
+static bool has_room(struct registration *registration, const struct subjects *subjects) {
+    const struct schema *schema = registration->schema;
+    const struct subject *subject = subjects_named(subjects, registration->subject);
+    bool ids_end = subjects_id_highest(subjects, schema->context) == INT32_MAX &&
+                   !subjects_find_same(subjects, NULL, schema, true);
+    bool versions_end = subject && subject->count > 0 &&
+                        subject->versions[subject->count - 1]->entry.version == INT32_MAX;
+    if (subjects->by_id.count < VERSIONS_MAX && !ids_end && !versions_end) return true;
+    return call_refuse(registration->call, 422, 42205, "No further %s can be registered",
+                       ids_end        ? "id"
+                       : versions_end ? "version of the subject"
+                                      : "schemas");
+}
+
 static bool is_newer(const struct subjects *subjects, struct bytes name, uint64_t generation) {
     const struct subject *subject = subjects_named(subjects, name);
     return subject && subject->generation > generation;
@@ -199,6 +215,7 @@ static void register_make(struct schema_change *change, struct schema_machine *m
     registration->stale = is_stale(registration, subjects);
     if (registration->stale || !may_register(registration, subjects)) return;
     if (is_imported(registration, subjects)) return;
+    if (!has_room(registration, subjects)) return;
     subjects_prepare_register(subjects, registration->subject, registration->schema, &record);
     if (registration->wish.entry.id > 0 && !prepare_import(registration, subjects, &record)) return;
     registration->id = record.entry.id;
@@ -254,10 +271,22 @@ static struct registration *registration_new(struct api_call *call) {
     return registration;
 }
 
+/* Names are printed in logs and kept in records. */
+static bool check_name(struct registration *registration) {
+    struct bytes name = registration->subject;
+    bool good = name.len > 0 && name.len <= NAME_MAX_BYTES && utf8_valid_length(name) == name.len;
+    for (size_t i = 0; good && i < name.len; i++) good = name.at[i] >= ' ' && name.at[i] != 0x7f;
+    return good || call_refuse(registration->call, 422, 42208,
+                               "The specified subject is not a valid subject.");
+}
+
 void register_handle(struct http_exchange *exchange) {
     struct api_call *call = call_begin(exchange, register_handle);
     if (!call) return;
-    registration_new(call);
+    if (!check_name(registration_new(call))) {
+        call_answer(call);
+        return;
+    }
     call_work(call, register_run, register_worked);
 }
 

@@ -389,7 +389,7 @@ void subjects_prepare_register(const struct subjects *subjects, struct bytes nam
     const struct subject *subject = subjects_named(subjects, name);
     const struct subject_version *same = subjects_find_same(subjects, NULL, schema, true);
     size_t count = subject ? subject->count : 0;
-    check(!context || context->id_highest < INT32_MAX);
+    check(same || !context || context->id_highest < INT32_MAX);
     *record = (struct schema_record){
         .kind = SCHEMA_RECORD_SCHEMA, .subject = name, .entry = same ? same->entry : schema->entry};
     record->version = count ? subject->versions[count - 1]->entry.version + 1 : 1;

@@ -111,6 +111,8 @@ def test_names_are_decoded_once():
         assert sorted(registry.get("/subjects")) == sorted(names)
         assert registry.get("/subjects/a%2Fb.proto/versions") == [1]
         assert registry.refused("GET", "/subjects/a%zz/versions")[0] == 404
+        for bad in ("a%0Ab", "a%FFb", "%7F", "a" * 1001):
+            assert registry.refused("POST", f"/subjects/{bad}/versions", body(ONE)) == (422, 42208)
 
 
 def test_text_and_descriptor():
@@ -263,6 +265,15 @@ def test_modes_and_import():
         assert registry.register("old", TWO, id=40, version=3) == 40, "again"
         assert registry.refused("POST", "/subjects/old/versions", body(OTHER, id=40)) == (422, 42207)
         assert registry.get("/subjects/old/versions") == [3]
+        registry.put("/mode/last", {"mode": "IMPORT"})
+        registry.register(":.x:last", ONE)
+        registry.put("/mode/:.y:last", {"mode": "IMPORT"})
+        top = (1 << 31) - 1
+        assert registry.register(":.y:last", ONE, id=top, version=top) == top
+        registry.delete("/mode/:.y:last")
+        assert registry.refused("POST", "/subjects/:.y:last/versions", body(TWO)) == (422, 42205)
+        assert registry.refused("POST", "/subjects/:.y:next/versions", body(TWO)) == (422, 42205)
+        assert registry.register(":.y:next", ONE) == top, "the same schema needs no new id"
         registry.put("/mode/old", {"mode": "READWRITE"})
         registry.put("/config/a", {"compatibility": "NONE"})
         assert registry.register("a", OTHER) == 41, "above what was imported"
