@@ -121,6 +121,7 @@ static bool image_begin(struct image *image, const char *root, struct error *err
     if (!image->real || !image_node_id(image->real, &node_id, error)) return false;
     if (!image_lock(image, error)) return false;
     struct disk *view = disk_view_open(image->real);
+    disk_unlink(view, LAYOUT_WRITE_ERRORS); /* looking is no start that may be refused */
     if (!data_directory_open(view, node_id, &image->directory, error)) return false;
     image->disk = view;
     return true;

@@ -190,9 +190,6 @@ Test(repair, a_snapshot) {
 Test(repair, a_snapshot_of_an_idle_partition) {
     struct offline_fixture fixture;
     offline_init(&fixture);
-    offline_start(&fixture);
-    offline_checkpoint(&fixture);
-    offline_stop(&fixture);
     offline_flip(&fixture, "snapshots/3", 60);
     repair_wholly(&fixture);
     expect_serves(&fixture, 3, 0, 1);

@@ -115,6 +115,18 @@ Test(superblock, round_trip_and_every_flipped_byte) {
     }
 }
 
+/* With checksums that hold, but numbers that could not rise any more. */
+Test(data_directory, a_slot_at_the_end_of_its_numbers_is_none) {
+    uint8_t slot[DISK_BLOCK];
+    uint32_t version;
+    struct data_directory from = {.shard_count = 64, .generation = UINT64_MAX}, to = {0};
+    superblock_encode(&from, slot);
+    cr_assert_eq(superblock_decode(slot, &to, &version), SUPERBLOCK_BROKEN);
+    from = (struct data_directory){.shard_count = 64, .incarnation = UINT64_MAX};
+    superblock_encode(&from, slot);
+    cr_assert_eq(superblock_decode(slot, &to, &version), SUPERBLOCK_BROKEN);
+}
+
 /* The first release's: read, and the newest from then on. */
 Test(data_directory, an_older_format_becomes_the_newest) {
     struct bench bench;

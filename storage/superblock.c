@@ -37,6 +37,8 @@ enum superblock_state superblock_decode(const uint8_t slot[DISK_BLOCK],
     directory->salt = load_u64(slot + 64);
     directory->incarnation = load_u64(slot + 72);
     directory->generation = load_u64(slot + 80);
-    bool sane = directory->shard_count >= 1 && directory->shard_count <= SHARD_COUNT_MAX;
+    /* Numbers that could not rise any more were never ours. */
+    bool sane = directory->shard_count >= 1 && directory->shard_count <= SHARD_COUNT_MAX &&
+                directory->generation < UINT64_MAX && directory->incarnation < UINT64_MAX;
     return sane ? SUPERBLOCK_VALID : SUPERBLOCK_BROKEN;
 }
