@@ -1,13 +1,17 @@
 """Contracts: what a topic takes when its records have to be a registered message."""
 import json
+import os
 import random
 import subprocess
+import tempfile
 import threading
 import time
 import urllib.request
+from pathlib import Path
+from types import SimpleNamespace
 
 import records
-from broker import ERRORS, Broker
+from broker import ERRORS, Broker, Client, environment
 
 ORDER = """syntax = "proto3"; package shop;
 message Order { string id = 1; int32 count = 2; repeated Item items = 3; }
@@ -388,6 +392,35 @@ def test_many_rejects_are_counted():
         assert len(found) < 150, "bounded by its bucket"
         count = counters(broker)
         assert (count["refused"], count["observed"]) == (300, 0) and count["untold"] > 150, count
+
+
+def test_a_terminal_is_told():
+    main, side = os.openpty()
+    with tempfile.TemporaryDirectory(prefix="millrace-wire-") as folder:
+        ready = Path(folder) / "ready"
+        process = subprocess.Popen(
+            [Broker.program, "serve", "--ephemeral", "--listen", "127.0.0.1:0", "--registry-listen",
+             "127.0.0.1:0", "--ready-file", ready, "--exit-with-parent"], stdout=subprocess.DEVNULL,
+            stderr=side, env={**environment(), "TMPDIR": folder})
+        try:
+            while not ready.exists():
+                time.sleep(0.01)
+            told = json.loads(ready.read_text())
+            host, port = told["kafka"][0].rsplit(":", 1)
+            broker = SimpleNamespace(ready=told, address=(host, int(port)))
+            register(broker, "t-value")
+            with Client(broker) as client:
+                client.create("t", **PAYLOAD)
+                refused(produce(client, [framed(1, BAD)]), 0)
+            said = b""
+            while not (b"refused a batch for topic t, partition 0" in said and
+                       b"Order.count: expected varint (int32), found 2 bytes" in said):
+                said += os.read(main, 4096)
+        finally:
+            process.terminate()
+            assert process.wait(30) == 0
+    os.close(main)
+    os.close(side)
 
 
 def test_contract_commands():
