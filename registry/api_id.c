@@ -81,20 +81,24 @@ static void subject_print(struct api_call *call, const struct schema_subject *su
     body_print_text(call, first ? "" : ",", subject->name);
 }
 
-void id_versions_handle(struct http_exchange *exchange) {
-    struct api_call *call = call_begin(exchange, id_versions_handle);
-    if (!call) return;
+static void id_versions_print(struct api_call *call) {
     const struct schema *schema = path_schema(call);
     if (schema) each_use(call, schema, use_print);
-    call_answer(call);
+}
+
+void id_versions_handle(struct http_exchange *exchange) {
+    struct api_call *call = call_begin(exchange, id_versions_handle);
+    if (call) call_work(call, id_versions_print, call_answer);
+}
+
+static void id_subjects_print(struct api_call *call) {
+    const struct schema *schema = path_schema(call);
+    if (schema) each_use(call, schema, subject_print);
 }
 
 void id_subjects_handle(struct http_exchange *exchange) {
     struct api_call *call = call_begin(exchange, id_subjects_handle);
-    if (!call) return;
-    const struct schema *schema = path_schema(call);
-    if (schema) each_use(call, schema, subject_print);
-    call_answer(call);
+    if (call) call_work(call, id_subjects_print, call_answer);
 }
 
 /* --- GUIDs --- */

@@ -1,9 +1,10 @@
-/* Subjects and their versions, as they are. */
+/* Subjects and their versions, as they are. What looks at all of them does it on a worker. */
 #include "base/check.h"
 #include "registry/api_body.h"
 #include "registry/api_handlers.h"
 
-enum { SCHEMAS_MAX = 1000 };
+/* Of one answer; the rest is for another `offset`. */
+enum { SCHEMAS_MAX = 1000, SCHEMAS_BYTES_MAX = 32 << 20 };
 
 void root_handle(struct http_exchange *exchange) {
     http_answer(exchange, 200, REGISTRY_CONTENT_TYPE, BYTES_OF("{}"));
@@ -60,9 +61,7 @@ static bool subject_is_listed(struct api_call *call, const struct schema_subject
     return call_flag(call, "deleted") || call_flag(call, "deletedOnly");
 }
 
-void subjects_handle(struct http_exchange *exchange) {
-    struct api_call *call = call_begin(exchange, subjects_handle);
-    if (!call) return;
+static void subjects_print(struct api_call *call) {
     const struct schema_view *view = call->view;
     struct bytes *names = arena_array(&call->arena, struct bytes, view->subject_count + 1);
     size_t count = 0;
@@ -72,7 +71,11 @@ void subjects_handle(struct http_exchange *exchange) {
             names[count++] = subject->name;
     }
     list_names(call, names, count);
-    call_answer(call);
+}
+
+void subjects_handle(struct http_exchange *exchange) {
+    struct api_call *call = call_begin(exchange, subjects_handle);
+    if (call) call_work(call, subjects_print, call_answer);
 }
 
 void versions_handle(struct http_exchange *exchange) {
@@ -152,10 +155,8 @@ static bool is_in_use(struct api_call *call, const struct schema *schema) {
     return false;
 }
 
-void referenced_by_handle(struct http_exchange *exchange) {
-    struct api_call *call = call_begin(exchange, referenced_by_handle);
+static void referenced_by_print(struct api_call *call) {
     const struct schema_subject *subject;
-    if (!call) return;
     const struct schema_version *version = path_version(call, &subject);
     int32_t *ids = arena_array(&call->arena, int32_t, call->view->schema_count + 1);
     size_t count = 0;
@@ -165,7 +166,11 @@ void referenced_by_handle(struct http_exchange *exchange) {
             ids[count++] = schema->entry.id;
     }
     if (version) list_numbers(call, ids, count);
-    call_answer(call);
+}
+
+void referenced_by_handle(struct http_exchange *exchange) {
+    struct api_call *call = call_begin(exchange, referenced_by_handle);
+    if (call) call_work(call, referenced_by_print, call_answer);
 }
 
 /* --- everything --- */
@@ -184,6 +189,7 @@ static void schemas_print(struct api_call *call) {
             const struct schema_version *version = &subject->versions[j];
             if (!is_listed(call, version) || (latest_only && version != latest)) continue;
             if (count++ < from || count > to || count > from + SCHEMAS_MAX) continue;
+            if (call->body.len > SCHEMAS_BYTES_MAX) continue;
             text_printf(&call->body, "%s", count > from + 1 ? "," : "");
             body_print_version(call, subject->name, version, version->schema->entry.schema);
         }
