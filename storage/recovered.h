@@ -1,4 +1,5 @@
-/* What start-up read back, until the stores take it over. Only storage/ includes this. */
+/* What start-up read back, until the stores take it over. Only storage/ and offline/ include this.
+ */
 #pragma once
 
 #include "storage/journal_scan.h"

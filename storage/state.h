@@ -1,4 +1,5 @@
-/* The inside of storage: what a partition, a shard and a store hold. Only storage/ includes this.
+/* The inside of storage: what a partition, a shard and a store hold. Only storage/ includes this,
+ * and offline/, which looks at it where no store runs.
  *
  * The bytes of a partition, oldest to newest, and the cursors that divide them:
  *
