@@ -164,6 +164,8 @@ void classic_prepare(struct classic_group *group, const char *why);
 void classic_complete_if_joined(struct classic_group *group);
 /* A member is gone for a reason of ours: answers what waits with UNKNOWN_MEMBER_ID. */
 void classic_drop_member(struct classic_group *group, struct classic_member *member);
+/* Nobody has joined with an id in time. */
+void classic_drop_pending(struct classic_group *group, struct pending_member *pending);
 
 /* --- classic_answer.c --- */
 

@@ -170,16 +170,14 @@ void model_leave(struct model *model, struct person *person) {
 
 static void end_session(struct model *model, struct person *person) {
     person->ends_ms = 0;
-    if (person->pending) {
-        person->pending = false;
-        complete_if_joined(model);
-    } else if (person->is_new || !(person->joins || person->syncs)) {
-        drop(model, person);
-        if (model->stage != PREPARING)
-            prepare(model);
-        else if (all_joined(model))
-            complete(model); /* in a first rebalance too */
-    }
+    bool was_pending = person->pending;
+    if (!was_pending && !person->is_new && (person->joins || person->syncs)) return;
+    person->pending = false;
+    if (!was_pending) drop(model, person);
+    if (model->stage == PREPARING && all_joined(model))
+        complete(model); /* in a first rebalance too */
+    else if (!was_pending && model->stage != PREPARING)
+        prepare(model);
 }
 
 static void end_group_timer(struct model *model) {

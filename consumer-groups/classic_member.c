@@ -159,10 +159,9 @@ void classic_rename_member(struct classic_member *member, struct bytes id) {
 
 static void on_pending_end(struct coordinator_timer *timer) {
     struct pending_member *pending = container_of(timer, struct pending_member, session);
-    struct classic_group *group = pending->group->state;
-    classic_remove_pending(group, pending);
-    classic_complete_if_joined(group);
-    group_drop_if_gone(group->group);
+    struct group *group = pending->group;
+    classic_drop_pending(group->state, pending);
+    group_drop_if_gone(group);
 }
 
 struct pending_member *classic_add_pending(struct classic_group *group, struct bytes id) {

@@ -185,6 +185,16 @@ static void on_sync_end(struct coordinator_timer *timer) {
     classic_prepare(group, "members did not send SyncGroup");
 }
 
+/* Who was waited for is gone: then a first rebalance ends early, too. */
+static void complete_without(struct classic_group *group) {
+    if (group->state == CLASSIC_PREPARING && all_joined(group)) complete(group);
+}
+
+void classic_drop_pending(struct classic_group *group, struct pending_member *pending) {
+    classic_remove_pending(group, pending);
+    complete_without(group);
+}
+
 void classic_drop_member(struct classic_group *group, struct classic_member *member) {
     say_debug("group %.*s: member %.*s is gone", BYTES_FORMAT(group->group->id),
               BYTES_FORMAT(member->id));
@@ -193,6 +203,6 @@ void classic_drop_member(struct classic_group *group, struct classic_member *mem
     classic_remove_member(group, member);
     if (group->state == CLASSIC_STABLE || group->state == CLASSIC_COMPLETING)
         classic_prepare(group, "a member's session has ended");
-    else if (group->state == CLASSIC_PREPARING && all_joined(group))
-        complete(group);
+    else
+        complete_without(group);
 }
