@@ -191,6 +191,11 @@ static void echo_handle(struct http_exchange *exchange) {
     text_deinit(&text);
 }
 
+static void prefix_handle(struct http_exchange *exchange) {
+    struct bytes prefix = exchange->prefix;
+    http_answer(exchange, 200, "text/plain", prefix.at ? prefix : BYTES_OF("none"));
+}
+
 static void park_handle(struct http_exchange *exchange) {
     ((struct world *)exchange->context)->parked = exchange;
 }
@@ -198,6 +203,8 @@ static void park_handle(struct http_exchange *exchange) {
 static const struct http_route routes[] = {{VERB_GET, "/", echo_handle},
                                            {VERB_POST, "/echo", echo_handle},
                                            {VERB_GET, "/subjects/{}/versions/{}", echo_handle},
+                                           {VERB_GET, "/all", prefix_handle},
+                                           {VERB_GET, "/in", prefix_handle},
                                            {VERB_GET, "/park", park_handle}};
 
 static void world_init(struct world *world, uint64_t seed) {
@@ -209,6 +216,7 @@ static void world_init(struct world *world, uint64_t seed) {
                                            .route_count = array_count(routes),
                                            .context = world,
                                            .body_max = 4096,
+                                           .prefix = "in",
                                            .content_type = "application/json"};
     cr_assert(http_service_open(&world->service, "127.0.0.1:0", &error), "%s", error.text);
 }
@@ -366,4 +374,22 @@ Test(http_service, a_parked_request_outlives_its_client_and_holds_the_end) {
     cr_expect(world.stopped);
     ring_free(world.ring);
     sim_free(world.sim);
+}
+
+Test(http_service, a_prefix_may_stand_before_every_route) {
+    static const struct {
+        const char *path, *status, *end;
+    } rows[] = {{"/all", "200", "none"},        {"/in/a%2Fb/all", "200", "a/b"},
+                {"/in", "200", "none"},         {"/in/x", "200", "\r\n\r\n"},
+                {"/in/a/in/b/all", "404", "}"}, {"/in/a/nothing", "404", "}"}};
+    struct world world;
+    world_init(&world, 9);
+    for (size_t i = 0; i < array_count(rows); i++) {
+        char request[256];
+        int len =
+            snprintf(request, sizeof request, "GET %s HTTP/1.1\r\n" HOST "\r\n", rows[i].path);
+        int socket = world_send(&world, bytes_make(request, (size_t)len));
+        expect_answer(world_receive(&world, socket, 10), rows[i].status, rows[i].end);
+    }
+    world_deinit(&world);
 }
