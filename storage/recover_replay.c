@@ -107,8 +107,10 @@ static bool replay_bound(struct recovered *recovered, struct partition *partitio
     uint64_t before = unsettled(partition);
     if (before < SETTLE_MIN) return true;
     if (!replay_settle(partition, round_down(partition->end.position, DISK_BLOCK),
-                       recovered->directory, error))
-        return false;
+                       recovered->directory, error)) {
+        if (error->code != ENOSPC && error->code != EDQUOT) return false;
+        recovered->unsettled_bytes_max = UINT64_MAX; /* as it was in memory before the start */
+    }
     recovered->unsettled_bytes -= before - unsettled(partition);
     return true;
 }

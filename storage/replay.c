@@ -32,10 +32,16 @@ int replay_has_file(const struct partition *partition, const struct data_directo
 static int replay_segment_file(struct partition *partition, struct segment *segment,
                                struct data_directory *directory, uint64_t upto) {
     struct segment_identity identity = partition_identity(partition, directory, segment);
-    uint64_t size = round_up(upto + SEGMENT_STEP_MIN, SEGMENT_STEP_MIN);
-    if (!segment->file)
-        return segment_create_unsynced(directory->disk, &identity, size, &segment->file);
-    return segment->file->allocated < upto ? segment_extend(segment->file, size) : 0;
+    uint64_t sizes[] = {round_up(upto + SEGMENT_STEP_MIN, SEGMENT_STEP_MIN),
+                        round_up(upto, DISK_BLOCK)}; /* a full disk: what is there is enough */
+    int result = -ENOSPC;
+    for (size_t at = 0; at < array_count(sizes) && result == -ENOSPC; at++) {
+        if (!segment->file)
+            result = segment_create_unsynced(directory->disk, &identity, sizes[at], &segment->file);
+        else
+            result = segment->file->allocated < upto ? segment_extend(segment->file, sizes[at]) : 0;
+    }
+    return result;
 }
 
 static int replay_write(struct partition *partition, struct segment *segment, uint64_t upto) {

@@ -11,6 +11,7 @@
 enum {
     SPACE_RESERVE_BYTES = 16 << 20, /* of the disk */
     SPACE_CHECK_MS = 20,
+    JOURNAL_SHARE = 4,    /* one part in so many of what is to spare may become a journal file */
     SPACE_TRIES_MAX = 16, /* write-outs that try again at a time, while none gets through */
 };
 #define SPACE_ASK_NS (1 * NS_PER_S)          /* how old an answer of the file system may be … */
@@ -109,7 +110,7 @@ static void ask_done(struct work *work) {
     disk->asked_ns = ring_now_ns(store->ring);
     disk->free_bytes = disk->found_bytes;
     disk->written_bytes -= disk->written_asking;
-    store->journal.growth_max = space_to_spare(store);
+    store->journal.growth_max = space_to_spare(store) / JOURNAL_SHARE;
     bool full = space_to_spare(store) == 0;
     if (full) disk_is_short(store);
     bool quiet = ring_now_ns(store->ring) - disk->met_full_ns >= SPACE_QUIET_NS;
