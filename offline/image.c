@@ -54,6 +54,14 @@ static bool image_lock(struct image *image, struct error *error) {
                                     LAYOUT_LOCK, strerror(-result));
 }
 
+bool image_is_free(const char *root, struct error *error) {
+    struct image image = {.real = disk_open(root, false, error)};
+    bool is_free = image.real && image_lock(&image, error);
+    file_close(image.lock);
+    disk_close(image.real);
+    return is_free;
+}
+
 /* --- the catalog --- */
 
 bool image_catalog_batch(void *context, struct bytes batch, struct error *error) {

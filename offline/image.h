@@ -53,6 +53,8 @@ bool image_settle(struct image *image, struct partition *partition, struct error
 enum partition_life image_life(void *context, uint32_t id, struct partition_definition *definition);
 /* A batch of the catalog; `context` is a struct image. */
 bool image_catalog_batch(void *context, struct bytes batch, struct error *error);
+/* Whether no broker uses it at this moment: says so in clear words before anything is tried. */
+bool image_is_free(const char *root, struct error *error);
 /* The node that the superblock names. */
 bool image_node_id(struct disk *disk, int32_t *node_id, struct error *error);
 /* Runs recovery in image->directory, which is open. */

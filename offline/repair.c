@@ -67,7 +67,7 @@ static bool open_to_write(struct image *image, const char *root, struct error *e
     int32_t node_id;
     *image = (struct image){.options = options_new()};
     catalog_init(&image->catalog, image->options);
-    struct disk *disk = disk_open(root, false, error);
+    struct disk *disk = image_is_free(root, error) ? disk_open(root, false, error) : NULL;
     bool fine = disk && image_node_id(disk, &node_id, error);
     if (!fine) disk_close(disk);
     fine = fine && data_directory_open(disk, node_id, &image->directory, error);
