@@ -242,19 +242,24 @@ Test(damage, a_block_that_snapshots_contain) {
 }
 
 /* The file in which the log would go on. */
-Test(damage, the_newest_segment_is_gone) {
+static void the_newest_segment_is_gone(void (*end)(struct fixture *fixture), int64_t count) {
     struct fixture fixture;
     begin(&fixture);
     for (int times = 0; times < 40; times++) append(&fixture, 7);
     settle_force(fixture_partition(&fixture, 7));
     while (fixture.store->flows) ring_round(fixture.ring, true);
     checkpoint_now(&fixture);
-    append_all(&fixture);
-    fixture_kill(&fixture);
+    if (end == fixture_kill) append_all(&fixture);
+    end(&fixture);
     char path[160];
     snprintf(path, sizeof path, "%s/segments/7-0", fixture.path);
     cr_assert_eq(unlink(path), 0);
-    expect_offline(&fixture, 7, DAMAGE_SEGMENT, 4);
+    expect_offline(&fixture, 7, DAMAGE_SEGMENT, count);
+}
+Test(damage, the_newest_segment_is_gone) { the_newest_segment_is_gone(fixture_kill, 4); }
+/* Nothing of it is in the journal. */
+Test(damage, the_newest_segment_is_gone_after_a_stop) {
+    the_newest_segment_is_gone(fixture_stop, 2);
 }
 
 Test(damage, a_journal_that_is_gone) {

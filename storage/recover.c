@@ -214,6 +214,25 @@ static void lives_add_missing(struct lives *lives) {
     }
 }
 
+/* By its name alone: a start that looked into every file would be slow. */
+static int note_segment(void *context, const char *name, bool is_directory) {
+    (void)is_directory;
+    const struct lives *lives = context;
+    uint32_t id, number, revision;
+    if (!layout_segment_parse(name, &id, &number, &revision)) return 0;
+    struct partition *partition = recovered_find(lives->recovered, id);
+    if (!partition || partition->segment_count == 0) return 0;
+    const struct segment *active = partition_active(partition);
+    if (number == active->number && revision == active->revision) partition->start.has_file = true;
+    return 0;
+}
+
+/* Of the segment in which the log goes on: a new file in its place would hide that it is gone. */
+static bool partition_wants_file(const struct partition *partition) {
+    return partition->segment_count > 0 && partition->settled.position > SEGMENT_START &&
+           partition->settled.segment == partition_active(partition)->number;
+}
+
 /* A segment that was removed since is not missed, and one behind which the log goes on is only an
  * unreadable range. */
 static bool partition_lacks_file(const struct partition *partition) {
@@ -222,7 +241,8 @@ static bool partition_lacks_file(const struct partition *partition) {
 }
 
 static void lives_judge(struct recovered *recovered, struct partition *partition) {
-    if (partition_lacks_file(partition))
+    bool gone = partition_wants_file(partition) && !partition->start.has_file;
+    if (gone || partition_lacks_file(partition))
         recovered_take_offline(recovered, partition, DAMAGE_SEGMENT);
     else if (recovered->traces[partition->shard->id].lost)
         recovered_take_offline(recovered, partition, DAMAGE_SNAPSHOT);
@@ -276,6 +296,10 @@ bool recover_partitions(struct recovered *recovered,
             fine && life_begin(&lives, list_entry(node, struct partition, in_shard), error);
     if (!fine) return false;
     if (recovered->damaged) lives_add_missing(&lives);
+    int result = disk_list(recovered->directory->disk, LAYOUT_SEGMENTS, note_segment, &lives);
+    if (result < 0)
+        return error_set(error, -result, "cannot list %s/" LAYOUT_SEGMENTS ": %s",
+                         disk_root(recovered->directory->disk), strerror(-result));
     for (uint32_t id = 0; id < recovered->directory->shard_count; id++)
         list_each(node, &recovered->shards[id]->partitions)
             lives_judge(recovered, list_entry(node, struct partition, in_shard));

@@ -73,6 +73,7 @@ struct unsealed {
 
 /* What start-up finds out about a partition. */
 struct partition_start {
+    bool has_file;           /* of the active segment, by name */
     bool met;                /* a journal has an entry of it … */
     bool lacks_file;         /* … and the file in which its snapshot ends is not there: … */
     uint32_t lacking_number; /* … that of this segment */
