@@ -222,6 +222,7 @@ static bool partition_wants_roll(const struct partition *partition, size_t batch
     const struct segment *active = partition_active(partition);
     const struct partition_rules *rules = &partition->definition.rules;
     if (active->end == SEGMENT_START) return false;
+    if (partition->store->disk.short_since_ns) return false; /* replay writes out what is closed */
     return active->end - SEGMENT_START + batch_bytes > (uint64_t)rules->segment_bytes ||
            now_ms - active->created_ms >= partition_segment_ms(partition);
 }

@@ -7,6 +7,7 @@
 #include <errno.h>
 
 #include "base/check.h"
+#include "base/fault.h"
 #include "base/say.h"
 #include "storage/layout.h"
 #include "storage/recovered.h"
@@ -106,8 +107,11 @@ static bool replay_bound(struct recovered *recovered, struct partition *partitio
     if (recovered->unsettled_bytes <= recovered->unsettled_bytes_max) return true;
     uint64_t before = unsettled(partition);
     if (before < SETTLE_MIN) return true;
-    if (!replay_settle(partition, round_down(partition->end.position, DISK_BLOCK),
-                       recovered->directory, error)) {
+    int fault = fault_hit(FAULT_segment_allocate);
+    uint64_t upto = round_down(partition->end.position, DISK_BLOCK);
+    bool written = fault ? error_set(error, fault, "no room")
+                         : replay_settle(partition, upto, recovered->directory, error);
+    if (!written) {
         if (error->code != ENOSPC && error->code != EDQUOT) return false;
         recovered->unsettled_bytes_max = UINT64_MAX; /* as it was in memory before the start */
     }

@@ -229,6 +229,22 @@ Test(space, what_matters_more_outlasts_the_rest, .timeout = 120) {
     fixture_deinit(&fixture);
 }
 
+/* More than a start likes to hold in memory, and not a byte of it can be written. */
+Test(space, a_start_finds_the_disk_full, .timeout = 60) {
+    struct fixture fixture;
+    setenv("MILLRACE_FAULT", "segment_allocate:1:28", 1);
+    fixture_init(&fixture, IO_EPOLL);
+    fixture_start(&fixture);
+    for (int64_t at = 0; at < 300; at++) cr_assert_eq(append_for_ms(&fixture, 1, 20000, 10000), at);
+    fixture_kill(&fixture);
+    fixture_start(&fixture);
+    cr_assert_gt(fixture.store->unsettled_bytes, 5 << 20);
+    expect_whole(&fixture, 1, 300);
+    cr_assert_eq(append_for_ms(&fixture, 1, 20000, 10000), 300);
+    fixture_stop(&fixture);
+    fixture_deinit(&fixture);
+}
+
 /* Records that were never written out are given up without being written. */
 Test(space, retention_frees_what_could_not_be_written, .timeout = 60) {
     struct fixture fixture;
