@@ -107,9 +107,10 @@ static bool compile(struct linked_schema *schema, const struct schema_view *view
     sources->error = error;
     if (entry->schema.len > SCHEMA_SIZE_MAX)
         return error_set(error, 0, "The schema is larger than %d bytes", SCHEMA_SIZE_MAX);
-    return sources_collect(sources, context, entry) &&
-           schema_compile(&sources->files[0], sources->files + 1, sources->count - 1,
-                          &schema->compiled, error);
+    bool collected = sources_collect(sources, context, entry);
+    schema->is_descriptor = sources->files[0].is_descriptor;
+    return collected && schema_compile(&sources->files[0], sources->files + 1, sources->count - 1,
+                                       &schema->compiled, error);
 }
 
 bool linked_schema_init(struct linked_schema *schema, const struct schema_view *view,

@@ -13,6 +13,7 @@ enum { LINKED_MEMORY_MAX = 128 << 20 };
 struct linked_schema {
     struct schema_compiled compiled;
     struct descriptor_set parsed, linked; /* as written; with names resolved */
+    bool is_descriptor;                   /* not a text, as it came */
     struct arena arena;
 };
 

@@ -48,19 +48,42 @@ static void references_fix(const struct schema_view *view, struct bytes context,
     entry->references = fixed;
 }
 
+/* What is kept has to compile to the same again, at the next start for one. A descriptor may say
+ * what no text can; a text that we would not write well is kept as it came. */
+static bool text_choose(const struct schema_view *view, struct bytes context,
+                        const struct linked_schema *linked, struct hash_wide identity,
+                        struct bytes original, struct schema_entry *entry, struct error *error) {
+    struct linked_schema again;
+    struct hash_wide now = {0};
+    bool good = linked_schema_init(&again, view, context, entry, error);
+    if (good) now = identity_of(&again);
+    linked_schema_deinit(&again);
+    if (good && now.low == identity.low && now.high == identity.high) return true;
+    if (linked->is_descriptor)
+        return error_set(error, 0, "the descriptor says what no .proto file can say");
+    entry->schema = original;
+    return true;
+}
+
 static struct schema *prepare_linked(const struct schema_view *view, struct bytes context,
                                      const struct schema_entry *entry, struct linked_schema *linked,
                                      struct error *error) {
     struct schema_entry canonical = *entry;
     struct text text = {0};
+    struct schema *schema = NULL;
     if (!linked_schema_init(linked, view, context, entry, error)) return NULL;
-    struct contract *contract = contract_new(&linked->linked, error);
-    if (!contract) return NULL;
+    struct hash_wide identity = identity_of(linked);
     linked_schema_print(linked, false, &text);
     canonical.schema = text_bytes(&text);
     references_fix(view, context, &canonical, &linked->arena);
-    struct schema *schema = schema_new(context, &canonical);
-    schema_set_compiled(schema, contract, identity_of(linked));
+    struct contract *contract =
+        text_choose(view, context, linked, identity, entry->schema, &canonical, error)
+            ? contract_new(&linked->linked, error)
+            : NULL;
+    if (contract) {
+        schema = schema_new(context, &canonical);
+        schema_set_compiled(schema, contract, identity);
+    }
     text_deinit(&text);
     return schema;
 }

@@ -59,6 +59,15 @@ static void replays(const char *name, int32_t id, const char *text) {
     look_again();
 }
 
+#define NO_TEXT_DESCRIPTOR                                                                 \
+    "Cg1kZWZhdWx0LnByb3RvEgFwGh9nb29nbGUvcHJvdG9idWYvdGltZXN0YW1wLgxyb3RvGhtidWYvdmFsaWRh" \
+    "dGUvdmFsaWRhdGUucHJvdG8ijwIKAU0SFwoBYRgBIAEoCUIJGAG6SARyAhADUgFhEhkKAWQYBCADKAsyCy5w" \
+    "Lk0uREVudHJ5UgFkEhIKAXoYCCABKAhIAVICenqIAQESDgoBcRgGIAEoBUgAUgFxEhYKAW4YByABKAsyBi5w" \
+    "Lk0uTkgAUgFuGjwKBkRFbnRyeRIQCgNrZXkYASABKAlSA2tleRIcCgV2YWx1ZRgCIAEoCzIGLnAuTS5OUgV2" \
+    "YWx1ZToCOAEaKwoBThIQCgF2GAEgAygSQgIQAFIBdhIUCgFlGAIgASgOMgYucC5NLkVSAWUiFQoBRRIFCgFa" \
+    "EAASBQoBWRA3GgIQAUIDCgFvQgQKAl96SgQIBRAGSgQICRAMUgF4Mh4KAVMSGQoCRG8SBC5wLk0aBi5wLk0u" \
+    "TiIDiAIBMAFiBnByb3RvMw=="
+
 TestSuite(prepare, .init = begin, .fini = end);
 
 #define ORDER "syntax = \"proto3\"; package a; message Order { "
@@ -82,6 +91,11 @@ Test(prepare, what_is_none) {
     refuses(SCHEMA_TYPE_PROTOBUF, "Zm9v", "");
     refuses(SCHEMA_TYPE_PROTOBUF, "syntax = \"proto3\"; message A { Missing m = 1; }", "Missing");
     refuses(SCHEMA_TYPE_JSON, "{", "1:1");
+}
+
+/* Found by mutating descriptors: one that links, with a map's entry that no map<> field makes. */
+Test(prepare, a_descriptor_that_no_text_can_say) {
+    refuses(SCHEMA_TYPE_PROTOBUF, NO_TEXT_DESCRIPTOR, "no .proto file can say");
 }
 
 Test(prepare, references_of_references) {
