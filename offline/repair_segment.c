@@ -173,7 +173,8 @@ static void repair_check(struct repair *repair, struct partition *partition,
         .name = "",
         .gaps_allowed = true, /* nothing fills them */
         .is_settled = segment->number < partition->settled.segment,
-        .settled = partition->settled.position};
+        .settled = partition->settled.position,
+        .partition = partition};
     segment_verify(check, NULL);
 }
 

@@ -121,6 +121,23 @@ Test(repair, a_bit_in_the_active_segment) {
     offline_deinit(&fixture);
 }
 
+/* Its last batch begins in the file and ends in the snapshot. */
+Test(repair, a_bit_in_the_batch_that_goes_on_in_memory) {
+    struct offline_fixture fixture;
+    offline_init(&fixture);
+    offline_start(&fixture);
+    struct bytes batch = fixture_batch(1, 30000, 1000, -1, 0);
+    cr_assert_eq(fixture_append(&fixture.store, 3, batch), 2);
+    free((void *)batch.at);
+    offline_settle(&fixture, 3);
+    offline_checkpoint(&fixture);
+    offline_stop(&fixture);
+    offline_flip(&fixture, "segments/3-0", 4096 + 20000);
+    repair_wholly(&fixture);
+    expect_serves(&fixture, 3, 3, 0);
+    offline_deinit(&fixture);
+}
+
 Test(repair, a_batch_header) {
     struct offline_fixture fixture;
     init_with_segments(&fixture);

@@ -74,7 +74,8 @@ void verify_partition(struct image *image, struct partition *partition, struct f
             .name = name,
             .gaps_allowed = image_is_compacted(image, partition) || segment->revision > 0,
             .is_settled = is_settled || segment->number < settled.segment,
-            .settled = settled.position};
+            .settled = settled.position,
+            .partition = partition};
         segment_verify(&check, findings);
     }
 }

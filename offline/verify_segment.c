@@ -89,26 +89,56 @@ static void pass_index(struct pass *pass, const struct segment_walker *walk) {
     pass->index_at++;
 }
 
+/* The batch that begins in the file and ends in memory. */
+static void pass_crossing(struct pass *pass, uint64_t position) {
+    const struct segment_check *check = pass->check;
+    size_t in_file = (size_t)(check->settled - position);
+    size_t len = (size_t)(check->segment->end - position);
+    uint8_t *bytes = memory_new(len);
+    struct batch_header header;
+    bool fine = file_read_at(pass->file, bytes, in_file, position) == (int64_t)in_file;
+    tail_copy(&check->partition->tail, (struct place){check->segment->number, check->settled},
+              bytes + in_file, len - in_file);
+    fine = fine && batch_header_read(bytes_make(bytes, len), &header) &&
+           batch_size(&header) <= len && batch_crc_valid(bytes_make(bytes, batch_size(&header)));
+    free(bytes);
+    if (!fine) pass_damage(pass, position, check->settled);
+}
+
+static void pass_end(struct pass *pass, const struct segment_walker *walk, uint64_t crossing) {
+    const struct segment *segment = pass->check->segment;
+    if (walk->upto < segment->end) {
+        if (crossing == UINT64_MAX && walk->damaged_from != UINT64_MAX)
+            pass_damage(pass, walk->damaged_from, walk->upto);
+        else if (crossing != UINT64_MAX || pass->end < walk->upto)
+            pass_crossing(pass, crossing != UINT64_MAX ? crossing : pass->end);
+    } else if (pass->end < segment->end) {
+        pass_damage(pass, pass->end, segment->end);
+    } else if (pass->next_offset != segment->next_offset && !pass->check->gaps_allowed) {
+        found(pass, pass->end, advice_file, "it ends before the offset that the table names");
+    }
+}
+
 static void pass_walk(struct pass *pass) {
     const struct segment *segment = pass->check->segment;
     struct segment_walker walk;
-    uint64_t upto = segment->end;
+    uint64_t upto = segment->end, crossing = UINT64_MAX;
     if (!pass->check->is_settled && pass->check->settled < upto) upto = pass->check->settled;
     pass->end = SEGMENT_START;
     pass->next_offset = segment->base_offset;
     pass->damage_told = UINT64_MAX;
     segment_walker_init(&walk, pass->file, segment, upto);
-    while (segment_walker_next(&walk)) {
-        if (walk.position + batch_size(&walk.header) > upto) break; /* the rest is in memory */
-        pass_batch(pass, &walk);
-        pass_index(pass, &walk);
+    while (crossing == UINT64_MAX && segment_walker_next(&walk)) {
+        if (walk.position + batch_size(&walk.header) <= upto) {
+            pass_batch(pass, &walk);
+            pass_index(pass, &walk);
+            continue;
+        }
+        if (walk.damaged_from != UINT64_MAX) pass_damage(pass, walk.damaged_from, walk.position);
+        crossing = walk.position;
     }
+    pass_end(pass, &walk, crossing);
     segment_walker_deinit(&walk);
-    if (upto < segment->end) return;
-    if (pass->end < segment->end)
-        pass_damage(pass, pass->end, segment->end);
-    else if (pass->next_offset != segment->next_offset && !pass->check->gaps_allowed)
-        found(pass, pass->end, advice_file, "it ends before the offset that the table names");
 }
 
 /* --- the index --- */

@@ -10,8 +10,9 @@ struct segment_check {
     const struct segment *segment;
     const char *name;  /* of its partition, for people */
     bool gaps_allowed; /* offsets may be missing: it has been through a compaction or a repair */
-    bool is_settled;   /* false: what lies in memory is not in the file */
+    bool is_settled;   /* false: from `settled` on it is in the tail of … */
     uint64_t settled;
+    const struct partition *partition; /* … this one */
     /* Result */
     unsigned batches_bad; /* or out of place, or ranges that are no batches */
     bool index_bad, is_missing;
