@@ -9,6 +9,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/say.h"
 
 enum {
@@ -28,9 +29,16 @@ enum { SPEED = 2 };
 
 /* Shared with the children. */
 struct progress {
-    uint64_t done;
+    uint64_t done, crashes;
     uint64_t digests[SEEDS_PER_CHILD];
 };
+
+/* Of the child that this is. */
+static struct progress *own_progress;
+
+void seed_crashes(void) {
+    if (own_progress) own_progress->crashes++;
+}
 
 noreturn void seed_failed(const char *file, int line, const char *format, ...) {
     va_list arguments;
@@ -58,6 +66,7 @@ static void process_prepare(void) {
 static noreturn void child_main(struct progress *progress, uint64_t first, uint64_t count,
                                 simulation *run) {
     process_prepare();
+    own_progress = progress;
     for (progress->done = 0; progress->done < count; progress->done++) {
         alarm(SEED_S_MAX);
         progress->digests[progress->done] = run(first + progress->done);
@@ -99,12 +108,17 @@ void seeds_run(const char *name, uint64_t count, simulation *run) {
     count = environment_number("MILLRACE_SIM_SEEDS", seeds_tells() ? 1 : count * SPEED);
     struct progress *progress = progress_new();
     unsigned failures = 0;
+    uint64_t begun_ns = clock_monotonic_ns();
     for (uint64_t at = 0; at < count && failures < FAILURES_MAX; at += progress->done) {
         uint64_t some = count - at < SEEDS_PER_CHILD ? count - at : SEEDS_PER_CHILD;
         if (child_run(progress, first + at, some, run, name)) continue;
         failures++;
         progress->done++;
     }
+    double minutes = (double)(clock_monotonic_ns() - begun_ns) / (60.0 * NS_PER_S);
+    fprintf(stderr, "%s: %lu seeds, %lu crashes and starts, %.0f a minute\n", name,
+            (unsigned long)count, (unsigned long)progress->crashes,
+            (double)progress->crashes / minutes);
     munmap(progress, sizeof *progress);
     cr_assert_eq(failures, 0, "%u seeds of %s failed", failures, name);
 }

@@ -39,6 +39,9 @@ void sweep_run(struct sweep *sweep, void (*run)(struct sweep *sweep));
 /* Whether one seed alone runs: for lines that say what happened. */
 bool seeds_tells(void);
 
+/* A life has ended in a crash: seeds_run() says how many there were. */
+void seed_crashes(void);
+
 noreturn void seed_failed(const char *file, int line, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 #define seed_expect(condition, ...)                                        \

@@ -132,6 +132,7 @@ static void run_live(void *context) {
 
 static void run_crash(struct run *run) {
     bool cut = run_chance(run, 3, 5);
+    seed_crashes();
     if (cut)
         sim_power_cut(run->sim);
     else
