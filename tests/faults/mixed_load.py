@@ -325,8 +325,8 @@ def judge(load, starts):
 
 def read_and_judge(load, address):
     """Of a broker that has just been started after its last crash: (passed, failed)."""
-    starts = offsets(address, OffsetSpec.earliest())
     read_log(address, load.history, load.keys)
+    starts = offsets(address, OffsetSpec.earliest())  # retention may have gone on while it was read
     acknowledged = sum(map(len, load.history.acknowledged.values()))
     print(f"  {acknowledged} records acknowledged, "
           f"{sum(map(len, load.history.seen.values()))} seen, {load.operator.done} changes; "
