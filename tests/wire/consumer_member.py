@@ -68,13 +68,17 @@ class ConsumerMember:
         answer = self.client.call("ConsumerGroupHeartbeat", self.version, **self.body(epoch))
         return answer["error_code"]
 
-    def commit(self, topic, offset, partition=0, epoch=None, version=9):
-        answer = self.client.call(
+    def send_commit(self, topic, offset, partition=0, epoch=None, version=9):
+        self.client.send(
             "OffsetCommit", version, group_id=self.group, member_id=self.id,
             generation_id_or_member_epoch=self.epoch if epoch is None else epoch,
             topics=[{"name": topic, "partitions": [{"partition_index": partition,
                                                     "committed_offset": offset}]}])
-        return answer["topics"][0]["partitions"][0]["error_code"]
+
+    def commit(self, topic, offset, *place, **more):
+        """The partition's code."""
+        self.send_commit(topic, offset, *place, **more)
+        return self.client.receive()["topics"][0]["partitions"][0]["error_code"]
 
     def count(self):
         return sum(len(parts) for parts in self.owned.values())

@@ -102,8 +102,7 @@ class Member:
             {"member_id": self.id, "group_instance_id": self.instance}])
         return answer["error_code"] or answer["members"][0]["error_code"]
 
-    def commit(self, topic, offset, partition=0, version=8, metadata="", **more):
-        """The partition's code."""
+    def send_commit(self, topic, offset, partition=0, version=8, metadata="", **more):
         part = {"partition_index": partition, "committed_offset": offset,
                 "committed_metadata": metadata}
         body = {"group_id": self.group, "generation_id_or_member_epoch": self.generation,
@@ -111,9 +110,13 @@ class Member:
         if version >= 7:
             body["group_instance_id"] = self.instance
         which = {"topic_id": topic} if version >= 10 else {"name": topic}
-        answer = self.client.call("OffsetCommit", version, **{**body, **more}, topics=[
+        self.client.send("OffsetCommit", version, **{**body, **more}, topics=[
             {**which, "partitions": [part]}])
-        return answer["topics"][0]["partitions"][0]["error_code"]
+
+    def commit(self, topic, offset, *place, **more):
+        """The partition's code."""
+        self.send_commit(topic, offset, *place, **more)
+        return self.client.receive()["topics"][0]["partitions"][0]["error_code"]
 
 
 def fetch_offsets(client, group, topics=None, version=8, **more):

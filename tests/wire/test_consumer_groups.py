@@ -5,7 +5,7 @@ from broker import ERRORS, SECONDS, Broker
 from consumer_member import (FENCED_EPOCH, NONE, STALE_EPOCH, UNKNOWN_MEMBER, ConsumerMember,
                              assert_each_once, describe, settle)
 from group_member import Member, fetch_offsets, listed
-from test_groups import Clients, until
+from test_groups import Clients, commits_whose_answers_are_lost, until
 
 
 def test_a_member_in_both_versions():
@@ -108,6 +108,12 @@ def test_a_broker_that_dies_in_a_rebalance():
             for member in (first, second):
                 until(lambda: member.beat()["error_code"] == NONE, "loading")
             assert describe(first.client, "g")["group_state"] == "Stable"
+
+
+def test_commits_whose_answers_are_lost():
+    with Broker("--cores", "2") as broker:
+        commits_whose_answers_are_lost(
+            broker, lambda client: ConsumerMember(client, "g", ["t"]).join())
 
 
 def test_epochs_that_are_not_the_newest():

@@ -350,6 +350,35 @@ def test_a_generation_survives_the_broker():
                 assert described["group_state"] == "Stable" and len(described["members"]) == 3
 
 
+def commits_whose_answers_are_lost(broker, make):
+    """The broker dies when a commit is durable and nobody has read the answer, or a moment after it
+    was sent. It is there then, or was not taken; saying it again is right in both cases."""
+    with Clients(broker) as clients:
+        clients.next().create("t")
+        member = make(clients.next())
+        assert member.commit("t", 0) == NONE
+    for offset in range(1, 9):
+        with Clients(broker) as clients:
+            member.client, asker = clients.next(), clients.next()
+            until(lambda: member.commit("t", offset - 1) == NONE, "loading")
+            member.send_commit("t", offset)
+            durable = offset % 2 == 1
+            if durable:
+                until(lambda: fetch_offsets(asker, "g") == {"t": {0: (offset, "", 0)}}, "a commit")
+            broker.kill()
+        broker.start()
+        with Clients(broker) as clients:
+            found = fetch_offsets(clients.next(), "g")["t"][0][0]
+            assert found == offset or (found == offset - 1 and not durable), (found, offset)
+            member.client = clients.next()
+            assert member.commit("t", offset) == NONE
+
+
+def test_commits_whose_answers_are_lost():
+    with Broker("--cores", "2") as broker:
+        commits_whose_answers_are_lost(broker, lambda client: Member(client, "g").settle())
+
+
 def test_another_number_of_cores():
     with Broker("--cores", "1") as broker:
         with Clients(broker) as clients:
