@@ -8,7 +8,9 @@
  *                 with an older epoch nobody commits what is in other hands
  *   at last       when nothing changes any more, each partition that somebody subscribes to has
  *                 one owner, who subscribes to it, and members with equal subscriptions have
- *                 equally many, within one */
+ *                 equally many, within one
+ *
+ * Over all seeds every request of a member meets the group in every state that has members. */
 #include <stdio.h>
 
 #include "base/random.h"
@@ -20,12 +22,24 @@ enum {
     PARTITIONS = 8,
     CLIENTS = 6,
     STEPS = 150,
-    SEEDS = 30,
+    SEEDS = 40,
     SESSION_MS = 45000,
     TOLERANCE_MS = 2000, /* ticks, commits, and how long an answer takes */
     ROUNDS_TO_SETTLE = 60,
 };
 #define TOPIC_BITS(topic) (0xffu << (topic)*PARTITIONS)
+
+enum request { JOINS, JOINS_AGAIN, COMES_BACK, GOES_ON, SAYS_ALL, LEAVES, PAUSES, COMMITS };
+enum { REQUESTS = COMMITS + 1, STATES = CONSUMER_STABLE + 1 };
+static const char *const request_names[] = {"join",
+                                            "join of a member",
+                                            "static member back",
+                                            "heartbeat",
+                                            "everything said",
+                                            "leave",
+                                            "pause",
+                                            "commit"};
+static unsigned met[STATES][REQUESTS]; /* by all seeds */
 
 /* As the application sees itself. */
 struct client {
@@ -190,6 +204,11 @@ static void expect_success(struct model *model, struct client *client, struct be
 
 /* --- what happens --- */
 
+static void meet(struct model *model, enum request request) {
+    struct consumer_group *group = world_group(&model->world, "g");
+    met[group ? consumer_state(group) : CONSUMER_EMPTY][request]++;
+}
+
 static void forget(struct client *client) {
     client->member = client->away = false;
     client->owned = client->assigned = 0;
@@ -198,6 +217,7 @@ static void forget(struct client *client) {
 
 static void join(struct model *model, struct client *client) {
     struct beat beat;
+    meet(model, client->away ? COMES_BACK : client->member ? JOINS_AGAIN : JOINS);
     if (!client->away && !client->member)
         snprintf(client->instance, sizeof client->instance, "%s",
                  below(model, 3) ? "" : client->id + 1);
@@ -218,6 +238,7 @@ static void join(struct model *model, struct client *client) {
 
 static void go_on(struct model *model, struct client *client) {
     struct beat beat;
+    meet(model, client->unsaid ? SAYS_ALL : GOES_ON);
     begin(model, client, client->rejoins ? 0 : client->epoch, &beat);
     expect_success(model, client, &beat);
 }
@@ -225,6 +246,7 @@ static void go_on(struct model *model, struct client *client) {
 static void leave(struct model *model, struct client *client) {
     struct beat beat;
     bool for_a_while = *client->instance && below(model, 2);
+    meet(model, for_a_while ? PAUSES : LEAVES);
     begin(model, client, for_a_while ? -2 : -1, &beat);
     expect_success(model, client, &beat);
     forget(client);
@@ -314,6 +336,7 @@ static void commit(struct model *model, struct client *client) {
     struct beat beat;
     if (client->epoch - lag <= 0 || client->rejoins || !model->partitions[topic_number]) return;
     partition.partition_index = (int32_t)below(model, (uint32_t)model->partitions[topic_number]);
+    meet(model, COMMITS);
     beat_init(&beat, &model->world, "g", "", 0);
     beat.call.api = &offset_commit_api;
     beat.call.version = 9;
@@ -356,7 +379,7 @@ static void step(struct model *model) {
             if (client->member) commit(model, client);
             break;
         default:
-            let_pass(model, below(model, 2000));
+            if (below(model, 4)) let_pass(model, below(model, 2000));
             if (client->member)
                 go_on(model, client);
             else if (below(model, 2))
@@ -413,6 +436,20 @@ static void try_seed(uint64_t seed) {
     world_deinit(&model.world);
 }
 
+/* Without members there is nothing to do but join; with one that pauses no group is stable. */
+static bool cannot_meet(int state, int request) {
+    return (state == CONSUMER_EMPTY && request != JOINS) ||
+           (state == CONSUMER_STABLE && request == COMES_BACK);
+}
+
+static void assert_all_met(void) {
+    for (int state = 0; state < STATES; state++)
+        for (int request = 0; request < REQUESTS; request++)
+            cr_assert((met[state][request] > 0) != cannot_meet(state, request),
+                      "%s in state %d: %u times", request_names[request], state,
+                      met[state][request]);
+}
+
 Test(consumer_model, random_groups_are_as_the_model_says, .timeout = 600) {
     const char *given = getenv("MILLRACE_SEED");
     if (given) {
@@ -420,4 +457,5 @@ Test(consumer_model, random_groups_are_as_the_model_says, .timeout = 600) {
         return;
     }
     for (uint64_t seed = 0; seed < SEEDS; seed++) try_seed(seed);
+    assert_all_met();
 }
