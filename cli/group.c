@@ -79,6 +79,12 @@ void group_json_field(const char *lead, struct bytes value, struct text *out) {
     text_append_json(out, value);
 }
 
+bool group_call(struct session *session, const struct group *group, enum api_key key,
+                int version_max, const void *request, void *response) {
+    return cluster_call(session->cluster, group->coordinator, key, version_max, request,
+                        &session->arena, response, session->error);
+}
+
 /* ---- the consumer protocol ---- */
 
 static struct group_partitions take_assignment(
@@ -132,9 +138,8 @@ static bool ask_consumer(struct session *session, struct group *group, struct ve
     message_defaults(&consumer_group_describe_request_message, &request);
     request.group_ids_count = 1;
     request.group_ids = &name;
-    if (!cluster_call(session->cluster, group->coordinator, API_CONSUMER_GROUP_DESCRIBE,
-                      CONSUMER_GROUP_DESCRIBE_VERSION, &request, &session->arena, &response,
-                      session->error)) {
+    if (!group_call(session, group, API_CONSUMER_GROUP_DESCRIBE, CONSUMER_GROUP_DESCRIBE_VERSION,
+                    &request, &response)) {
         verdict->code = ERROR_UNSUPPORTED_VERSION; /* a broker from before KIP-848 */
         return session->error->code == EPROTONOSUPPORT;
     }
@@ -211,9 +216,8 @@ static bool ask_classic(struct session *session, struct group *group, struct ver
     message_defaults(&describe_groups_request_message, &request);
     request.groups_count = 1;
     request.groups = &name;
-    if (!cluster_call(session->cluster, group->coordinator, API_DESCRIBE_GROUPS,
-                      DESCRIBE_GROUPS_VERSION, &request, &session->arena, &response,
-                      session->error))
+    if (!group_call(session, group, API_DESCRIBE_GROUPS, DESCRIBE_GROUPS_VERSION, &request,
+                    &response))
         return false;
     if (response.groups_count != 1)
         return error_set(session->error, EPROTO, "the broker's answer leaves out group %s",

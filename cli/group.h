@@ -45,6 +45,9 @@ struct group {
 /* Waits for a coordinator that is loading, until the time-out. A group that is not there is no
  * error. */
 bool group_read(struct session *session, const char *name, struct group *group);
+/* cluster_call() to its coordinator. */
+bool group_call(struct session *session, const struct group *group, enum api_key key,
+                int version_max, const void *request, void *response);
 /* True for a group that is there. */
 bool group_check_exists(struct session *session, const struct group *group);
 /* Says who the members are, and fails with why they are in the way of `doing` ("reset"); true

@@ -26,8 +26,7 @@ static bool send(struct session *session, const struct group *group) {
     message_defaults(&delete_groups_request_message, &request);
     request.groups_names_count = 1;
     request.groups_names = &name;
-    if (!cluster_call(session->cluster, group->coordinator, API_DELETE_GROUPS,
-                      DELETE_GROUPS_VERSION, &request, &session->arena, &response, session->error))
+    if (!group_call(session, group, API_DELETE_GROUPS, DELETE_GROUPS_VERSION, &request, &response))
         return false;
     for (int32_t at = 0; at < response.results_count; at++)
         if (response.results[at].error_code)
@@ -47,15 +46,7 @@ static bool delete (struct session *session, const char *name) {
     return true;
 }
 
-static bool work(struct session *session) {
-    const struct settings *settings = session->settings;
-    bool good = true;
-    for (size_t at = 0; good && at < settings->positional_count; at++) {
-        good = delete (session, settings->positional[at]);
-        arena_reset(&session->arena);
-    }
-    return good;
-}
+static bool work(struct session *session) { return session_each_name(session, delete); }
 
 static const struct flag flags[] = {
     {"if-exists", 0, FLAG_SWITCH, SETTING(if_exists), NULL, "A group that is not there is fine.",
@@ -68,7 +59,7 @@ const struct command command_group_delete = {
     .usage = "NAME... [FLAGS]",
     .summary = "Delete groups that have no members, with their offsets.",
     .text = "  millrace group delete order-workers\n",
-    .flags = {flags, sizeof flags / sizeof *flags},
+    .flags = FLAGS(flags),
     .names_min = 1,
     .names_max = SETTINGS_LIST_MAX,
     .names = "a group's name",

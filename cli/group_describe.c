@@ -102,15 +102,7 @@ static bool describe(struct session *session, const char *name) {
     return command_print(&out, session->error);
 }
 
-static bool work(struct session *session) {
-    const struct settings *settings = session->settings;
-    bool good = true;
-    for (size_t at = 0; good && at < settings->positional_count; at++) {
-        good = describe(session, settings->positional[at]);
-        arena_reset(&session->arena);
-    }
-    return good;
-}
+static bool work(struct session *session) { return session_each_name(session, describe); }
 
 static const struct flag flags[] = {
     {"json", 0, FLAG_SWITCH, SETTING(json), NULL, "One JSON object for each group.", 0},
@@ -125,7 +117,7 @@ const struct command command_group_describe = {
         "Of a group of the consumer protocol it also shows the epochs: the group's, that of its\n"
         "newest assignment, and how far each member has come; and what a member is to own, where\n"
         "that differs from what it owns.\n",
-    .flags = {flags, sizeof flags / sizeof *flags},
+    .flags = FLAGS(flags),
     .names_min = 1,
     .names_max = SETTINGS_LIST_MAX,
     .names = "a group's name",

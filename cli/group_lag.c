@@ -110,15 +110,7 @@ static bool show(struct session *session, const char *name) {
     return command_print(&out, session->error);
 }
 
-static bool work(struct session *session) {
-    const struct settings *settings = session->settings;
-    bool good = true;
-    for (size_t at = 0; good && at < settings->positional_count; at++) {
-        good = show(session, settings->positional[at]);
-        arena_reset(&session->arena);
-    }
-    return good;
-}
+static bool work(struct session *session) { return session_each_name(session, show); }
 
 static const struct flag flags[] = {
     {"json", 0, FLAG_SWITCH, SETTING(json), NULL, "One JSON object for each group.", 0},
@@ -133,7 +125,7 @@ const struct command command_group_lag = {
         "Each partition that the group has committed or that a member owns: the committed\n"
         "offset, the end of the log, and their difference. \"-\" where nothing was committed, or\n"
         "the partition is gone.\n",
-    .flags = {flags, sizeof flags / sizeof *flags},
+    .flags = FLAGS(flags),
     .names_min = 1,
     .names_max = SETTINGS_LIST_MAX,
     .names = "a group's name",

@@ -114,7 +114,7 @@ const struct command command_group_list = {
     .usage = "[FLAGS]",
     .summary = "List groups with their types and states.",
     .text = "  millrace group list --state Stable\n\nOne in a line: name, type, state.\n",
-    .flags = {flags, sizeof flags / sizeof *flags},
+    .flags = FLAGS(flags),
     .names_max = 0,
     .work = list,
 };

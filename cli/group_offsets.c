@@ -52,8 +52,7 @@ bool group_offsets_read(struct session *session, const struct group *group,
     request.group_id = bytes_of_text(group->name);
     request.topics_count = -1; /* all */
     *offsets = (struct group_offsets){0};
-    if (!cluster_call(session->cluster, group->coordinator, API_OFFSET_FETCH, OFFSET_FETCH_VERSION,
-                      &request, &session->arena, &response, session->error))
+    if (!group_call(session, group, API_OFFSET_FETCH, OFFSET_FETCH_VERSION, &request, &response))
         return false;
     if (response.error_code)
         return cluster_refused(session->error, response.error_code, BYTES_NULL,

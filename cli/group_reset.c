@@ -154,9 +154,8 @@ static bool commit(struct reset *reset) {
     message_defaults(&offset_commit_request_message, &request);
     request.group_id = bytes_of_text(reset->group.name);
     take_targets(reset, &request);
-    return cluster_call(session->cluster, reset->group.coordinator, API_OFFSET_COMMIT,
-                        OFFSET_COMMIT_VERSION, &request, &session->arena, &response,
-                        session->error) &&
+    return group_call(session, &reset->group, API_OFFSET_COMMIT, OFFSET_COMMIT_VERSION, &request,
+                      &response) &&
            check_commit(reset, &response);
 }
 
@@ -246,7 +245,7 @@ const struct command command_group_reset = {
         "  millrace group reset order-workers --shift -100 --topic orders:0,3-5 --yes\n\n"
         "The group must have no members. Offsets stay within what the log has. A group that does\n"
         "not exist yet is made, if topics are named.\n",
-    .flags = {flags, sizeof flags / sizeof *flags},
+    .flags = FLAGS(flags),
     .names_min = 1,
     .names_max = 1,
     .names = "a group's name",

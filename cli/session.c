@@ -11,6 +11,17 @@ enum cli_exit session_run(const struct settings *settings, struct error *error,
     return good ? CLI_DONE : CLI_FAILED;
 }
 
+bool session_each_name(struct session *session,
+                       bool (*one)(struct session *session, const char *name)) {
+    const struct settings *settings = session->settings;
+    bool good = true;
+    for (size_t at = 0; good && at < settings->positional_count; at++) {
+        good = one(session, settings->positional[at]);
+        arena_reset(&session->arena);
+    }
+    return good;
+}
+
 bool session_call(struct session *session, enum api_key key, int version_max, const void *request,
                   void *response) {
     return cluster_call(session->cluster, CLUSTER_ANY, key, version_max, request, &session->arena,

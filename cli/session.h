@@ -16,6 +16,11 @@ struct session {
 enum cli_exit session_run(const struct settings *settings, struct error *error,
                           bool (*work)(struct session *session));
 
+/* Runs `one` for each name of the command line until one fails; the arena is emptied behind each.
+ */
+bool session_each_name(struct session *session,
+                       bool (*one)(struct session *session, const char *name));
+
 /* cluster_call() to any broker. */
 bool session_call(struct session *session, enum api_key key, int version_max, const void *request,
                   void *response);

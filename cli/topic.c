@@ -102,7 +102,7 @@ const struct command command_topic_create = {
         "  millrace topic create orders --partitions 8\n"
         "  millrace topic create prices -c cleanup.policy=compact -c max.message.bytes=64KiB\n\n"
         "A topic is usable as soon as the command ends.\n",
-    .flags = {create_flags, sizeof create_flags / sizeof *create_flags},
+    .flags = FLAGS(create_flags),
     .names_min = 1,
     .names_max = SETTINGS_LIST_MAX,
     .names = "a topic's name",
@@ -147,7 +147,7 @@ const struct command command_topic_delete = {
     .usage = "NAME... [FLAGS]",
     .summary = "Delete topics and all their records.",
     .text = "  millrace topic delete orders\n\nThere is no way back, and no question is asked.\n",
-    .flags = {delete_flags, sizeof delete_flags / sizeof *delete_flags},
+    .flags = FLAGS(delete_flags),
     .names_min = 1,
     .names_max = SETTINGS_LIST_MAX,
     .names = "a topic's name",
@@ -199,7 +199,7 @@ const struct command command_topic_list = {
     .usage = "[FLAGS]",
     .summary = "List topics.",
     .text = "Names, one in a line, in order.\n",
-    .flags = {list_flags, sizeof list_flags / sizeof *list_flags},
+    .flags = FLAGS(list_flags),
     .names_max = 0,
     .work = list,
 };
@@ -263,7 +263,7 @@ const struct command command_topic_alter = {
         "  millrace topic alter orders --set retention.ms=30d --unset max.message.bytes\n"
         "  millrace topic alter orders --partitions 16\n\n"
         "With more partitions, keys go to other partitions than before.\n",
-    .flags = {alter_flags, sizeof alter_flags / sizeof *alter_flags},
+    .flags = FLAGS(alter_flags),
     .names_min = 1,
     .names_max = 1,
     .names = "a topic's name",

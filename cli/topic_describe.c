@@ -97,15 +97,7 @@ static bool describe(struct session *session, const char *name) {
     return command_print(&out, session->error);
 }
 
-static bool work(struct session *session) {
-    const struct settings *settings = session->settings;
-    bool good = true;
-    for (size_t at = 0; good && at < settings->positional_count; at++) {
-        good = describe(session, settings->positional[at]);
-        arena_reset(&session->arena);
-    }
-    return good;
-}
+static bool work(struct session *session) { return session_each_name(session, describe); }
 
 static const struct flag flags[] = {
     {"all", 'a', FLAG_SWITCH, SETTING(all), NULL,
@@ -118,7 +110,7 @@ const struct command command_topic_describe = {
     .usage = "NAME... [FLAGS]",
     .summary = "Show a topic's partitions, offsets and configs.",
     .text = "  millrace topic describe orders --all\n",
-    .flags = {flags, sizeof flags / sizeof *flags},
+    .flags = FLAGS(flags),
     .names_min = 1,
     .names_max = SETTINGS_LIST_MAX,
     .names = "a topic's name",
