@@ -25,8 +25,9 @@ bool registry_client_init(struct registry_client *client, const struct settings 
                       : from_environment && *from_environment ? from_environment
                                                               : "http://127.0.0.1:8081";
     const char *at = strncmp(url, "http://", 7) == 0 ? url + 7 : url;
-    size_t host_len = strcspn(at, at[0] == '[' ? "]" : ":/") + (at[0] == '[');
+    size_t host_len = strcspn(at, at[0] == '[' ? "]" : ":/");
     *client = (struct registry_client){.port = "8081", .timeout_ms = settings->timeout_ms};
+    if (at[0] == '[' && at[host_len++] != ']') return url_refuse(url, error);
     if (strstr(at, "://") || host_len == 0 || host_len >= sizeof client->host)
         return url_refuse(url, error);
     memcpy(client->host, at, host_len);
@@ -132,13 +133,27 @@ static void refusal_read(struct registry_answer *answer, struct error *error) {
     json_decref(object);
 }
 
+/* Whether the body has all that Content-Length promises, if there is one; `head` ends before the
+ * "\r\n\r\n". */
+static bool is_whole(struct bytes head, size_t body_len) {
+    static const char name[] = "\r\ncontent-length:";
+    size_t len = strlen(name);
+    for (size_t at = 0; at + len < head.len; at++)
+        if (strncasecmp((const char *)head.at + at, name, len) == 0)
+            return strtoull((const char *)head.at + at + len, NULL, 10) <= body_len;
+    return true;
+}
+
+/* "HTTP/1.1 200 OK" and so on. */
 static bool answer_read(struct bytes raw, struct arena *arena, struct registry_answer *answer) {
-    const uint8_t *body = raw.len ? (const uint8_t *)memmem(raw.at, raw.len, "\r\n\r\n", 4) : NULL;
-    if (!body || raw.len < 12 || memcmp(raw.at, "HTTP/1.", 7) != 0) return false;
-    body += 4;
-    *answer = (struct registry_answer){.status = atoi((const char *)raw.at + 9)};
-    answer->body = arena_copy(arena, bytes_make(body, raw.len - (size_t)(body - raw.at)));
-    return answer->status > 0;
+    const uint8_t *end = raw.len ? (const uint8_t *)memmem(raw.at, raw.len, "\r\n\r\n", 4) : NULL;
+    struct bytes head = bytes_make(raw.at, end ? (size_t)(end - raw.at) : 0);
+    if (head.len < 12 || memcmp(head.at, "HTTP/1.", 7) != 0) return false;
+    struct bytes body = bytes_make(end + 4, raw.len - head.len - 4);
+    *answer = (struct registry_answer){.status = atoi((const char *)head.at + 9)};
+    if (answer->status <= 0 || !is_whole(head, body.len)) return false;
+    answer->body = arena_copy(arena, body);
+    return true;
 }
 
 bool registry_client_call(const struct registry_client *client, const char *verb, const char *path,
@@ -157,7 +172,8 @@ bool registry_client_call(const struct registry_client *client, const char *verb
     bool good = send_all(fd, text_bytes(&request)) && receive_all(fd, &raw);
     if (!good) unreachable_set(client, strerror(errno), error);
     if (good && !answer_read(byte_buffer_bytes(&raw), arena, answer))
-        good = error_set(error, EPROTO, "%s:%s does not speak HTTP", client->host, client->port);
+        good = error_set(error, EPROTO, "the answer of %s:%s is no HTTP, or cut off", client->host,
+                         client->port);
     close(fd);
     text_deinit(&request);
     byte_buffer_deinit(&raw);
