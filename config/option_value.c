@@ -169,7 +169,7 @@ static bool option_add_endpoint(const struct option_row *row, struct options *op
     memcpy(&list, field_of(row, options), sizeof list);
     struct endpoint *items = arena_array(&options->memory, struct endpoint, list.count + 1);
     if (list.count) memcpy(items, list.items, list.count * sizeof *items);
-    bool listening = row->offset == offsetof(struct options, listen);
+    bool listening = row->offset != offsetof(struct options, advertise);
     if (!endpoint_parse(&options->memory, text, listening, &items[list.count], error)) return false;
     if (endpoints_find(&list, items[list.count].name))
         return error_set(error, EINVAL,

@@ -76,12 +76,13 @@ static bool error_place(struct error *error, const char *place, const char *name
     return error_set(error, inner.code, "%s%s: %s", place, name, inner.text);
 }
 
-/* A list that a stronger source sets replaces the weaker one's; within a source it grows. */
+/* A list that a stronger source sets replaces the weaker one's; within a source it grows, and what
+ * is empty begins it anew. */
 static bool option_apply(struct options *options, const struct option_row *row,
                          enum option_source source, int line, const char *value,
                          struct error *error) {
     struct option_origin *origin = origin_of(options, row);
-    if (origin->source != source) option_clear(row, options);
+    if (origin->source != source || !*value) option_clear(row, options);
     *origin = (struct option_origin){source, line};
     return option_set(row, options, value, error);
 }

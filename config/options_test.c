@@ -173,6 +173,28 @@ Test(options, wrong_listeners) {
     REFUSED("two addresses are named PLAINTEXT", "--listen=h:1,h:2");
     REFUSED("no listener is named outer", "--advertise=outer=h:1");
     REFUSED("at least one address", "--listen=");
+    REFUSED("is not [NAME=]HOST:PORT", "--registry-listen=localhost");
+    REFUSED("is not [NAME=]HOST:PORT", "--admin-listen=localhost");
+}
+
+static void expect_registry(char **argv, size_t count) {
+    struct options *options = load(argv, no_environment);
+    cr_expect_eq(options->registry_listen.count, count, "%s", argv[count_of(argv) - 1]);
+    options_free(options);
+}
+#define EXPECT_REGISTRY(count, ...) expect_registry((char *[]){"serve", __VA_ARGS__, NULL}, count)
+
+Test(options, an_empty_list_is_none) {
+    struct file file = file_make("registry-listen: 127.0.0.1:1\n");
+    struct file none = file_make("registry-listen: \"\"\n");
+    EXPECT_REGISTRY(1, "--config", file.path);
+    EXPECT_REGISTRY(0, "--config", file.path, "--registry-listen", "");
+    EXPECT_REGISTRY(0, "--registry-listen=h:1", "--registry-listen=");
+    EXPECT_REGISTRY(1, "--registry-listen=", "--registry-listen=:1");
+    EXPECT_REGISTRY(0, "--config", none.path);
+    EXPECT_REGISTRY(1, "--config", none.path, "--registry-listen=h:1");
+    unlink(file.path);
+    unlink(none.path);
 }
 
 Test(options, environment) {
