@@ -324,6 +324,7 @@ static void cold_keep_file(struct cold_read *cold, struct segment *segment) {
     if (!cold->file) {
         if (segment && !segment->file) segment->file = segment_file_new();
         cold->file = segment ? segment->file : segment_file_new();
+        cold->file->orphan = !segment;
         if (segment) segment_file_pin(cold->file);
     }
     if (cold->file->read) {

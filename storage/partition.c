@@ -87,7 +87,7 @@ struct segment_identity partition_identity(const struct partition *partition,
 }
 
 void segment_forget(struct segment *segment) {
-    segment_file_release(segment->file);
+    segment_file_abandon(segment->file);
     if (segment->index) index_deinit(segment->index);
     free(segment->index);
 }

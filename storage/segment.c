@@ -174,6 +174,11 @@ void segment_file_release(struct segment_file *file) {
     free(file);
 }
 
+void segment_file_abandon(struct segment_file *file) {
+    if (file) file->orphan = true;
+    segment_file_release(file);
+}
+
 void segment_file_used(struct segment_file *file, struct segment_handles *handles) {
     if (file->number == 0) file->number = ++handles->numbers;
     file->handles = handles;
@@ -187,7 +192,8 @@ void segment_handles_trim(struct segment_handles *handles) {
     if (handles->open <= handles->open_max) return;
     list_each(node, &handles->used) {
         struct segment_file *file = list_entry(node, struct segment_file, used);
-        bool idle = file->references == 1 && !file->unsynced && !file->awaited;
+        bool pinned = file->references > 1 || file->orphan;
+        bool idle = !pinned && !file->unsynced && !file->awaited;
         if (idle) segment_file_close(file);
         if (handles->open <= handles->open_max) return;
     }

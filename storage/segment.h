@@ -45,6 +45,7 @@ struct segment_file {
     uint32_t references; /* touched on the core's thread only */
     bool unsynced;       /* written since the last sync */
     bool awaited;        /* opened for a write that has not begun: stays open until it has */
+    bool orphan;         /* its segment is gone: every reference left is a use of its handles */
     struct segment_handles *handles; /* that count it; NULL: none */
     struct list used;
     unsigned counted;
@@ -99,6 +100,8 @@ int segment_identify(struct disk *disk, uint32_t partition, uint32_t segment, ui
 struct segment_file *segment_file_new(void);
 void segment_file_pin(struct segment_file *file);
 void segment_file_release(struct segment_file *file);
+/* The segment's own reference ends. Who still reads, writes or syncs it keeps the handles open. */
+void segment_file_abandon(struct segment_file *file);
 /* Nothing is written there any more: closes that handle unless somebody pins the file. */
 void segment_file_close_write(struct segment_file *file);
 /* It is in use, or was opened: counts its handles, and closes those of others beyond the limit. */
