@@ -1,5 +1,6 @@
 /* millrace consume: partitions are read by assignment, without a group. Unless it follows, the
- * command ends where the partitions ended when it began. */
+ * command ends where the partitions ended when it began. What has a contract is printed as JSON,
+ * unless a format or --raw asks for the bytes. */
 #include <errno.h>
 #include <stdio.h>
 #include <time.h>
@@ -9,6 +10,8 @@
 #include "cli/command.h"
 #include "cli/consume.h"
 #include "cli/offsets.h"
+#include "cli/record_decode.h"
+#include "cli/schema_registry.h"
 #include "cli/start_offset.h"
 #include "config/quantity.h"
 #include "protocol/batch.h"
@@ -29,6 +32,14 @@ struct position {
     int64_t next, end; /* end: where to stop unless following */
 };
 
+/* The JSON of one of the two parts of records. */
+struct decoded {
+    bool wanted;
+    struct record_decode decode;
+    struct text json; /* of the last record */
+    struct error problem;
+};
+
 struct consumer {
     const struct settings *settings;
     struct cluster *cluster;
@@ -41,6 +52,8 @@ struct consumer {
     int64_t left;             /* records still wanted; INT64_MAX: all */
     consume_printer *printer; /* NULL: by format */
     struct record_format *format;
+    struct record_contracts contracts;
+    struct decoded parts[CONTRACT_PARTS];
     struct inflater *inflater;
     struct text out;
     struct arena arena;   /* for as long as the consumer */
@@ -165,8 +178,37 @@ static bool take_offsets(struct consumer *consumer) {
 
 /* ---- records ---- */
 
-static bool print_consumed(struct consumer *consumer, const struct consumed *consumed) {
+static void decode_part(struct decoded *part, const struct record *record, struct bytes *json,
+                        const char **problem) {
+    if (!part->wanted) return;
+    part->json.len = 0;
+    if (record_decode_json(&part->decode, record, &part->json, &part->problem))
+        *json = text_bytes(&part->json);
+    else
+        *problem = part->problem.text;
+}
+
+/* A value in a line of its own; one that cannot be decoded with its place and the reason. */
+static bool print_decoded(struct consumer *consumer, struct consumed *consumed) {
+    struct decoded *key = &consumer->parts[CONTRACT_OF_KEY];
+    struct decoded *value = &consumer->parts[CONTRACT_OF_VALUE];
+    if (consumer->settings->json)
+        decode_part(key, consumed->record, &consumed->key_json, &consumed->key_problem);
+    decode_part(value, consumed->record, &consumed->value_json, &consumed->value_problem);
+    if (consumer->settings->json || consumed->value_problem) {
+        record_print_json(consumed, &consumer->out);
+    } else {
+        text_append(&consumer->out, consumed->value_json);
+        text_append(&consumer->out, BYTES_OF("\n"));
+    }
+    return true;
+}
+
+static bool print_consumed(struct consumer *consumer, struct consumed *consumed) {
+    bool by_contract = consumer->parts[CONTRACT_OF_VALUE].wanted ||
+                       (consumer->settings->json && consumer->parts[CONTRACT_OF_KEY].wanted);
     if (consumer->printer) return consumer->printer(consumed, consumer->settings, &consumer->out);
+    if (by_contract) return print_decoded(consumer, consumed);
     if (consumer->settings->json)
         record_print_json(consumed, &consumer->out);
     else
@@ -386,10 +428,28 @@ static bool take_flags(struct consumer *consumer) {
     return consumer->format != NULL;
 }
 
+/* A broker that does not tell its configs is read as if there were no contracts. */
+static bool take_contracts(struct consumer *consumer) {
+    const struct settings *settings = consumer->settings;
+    struct record_contracts *contracts = &consumer->contracts;
+    if (consumer->printer || settings->raw || settings->format) return true;
+    if (!record_contracts_init(contracts, consumer->cluster, consumer->topic, settings,
+                               consumer->error))
+        return consumer->error->code != EINVAL;
+    for (enum contract_part part = 0; part < CONTRACT_PARTS; part++) {
+        const struct record_contract *contract = record_contracts_of(contracts, part);
+        if (!contract) continue;
+        consumer->parts[part].wanted = true;
+        record_decode_init(&consumer->parts[part].decode, contract);
+    }
+    return true;
+}
+
 static enum cli_exit consume(struct consumer *consumer) {
     if (!take_flags(consumer)) return CLI_USAGE;
     if (!cluster_open(consumer->settings, &consumer->cluster, consumer->error))
         return CLI_UNREACHABLE;
+    if (!take_contracts(consumer)) return CLI_USAGE;
     if (!take_partitions(consumer) || !take_offsets(consumer)) return CLI_FAILED;
     arena_reset(&consumer->message);
     return fetch_all(consumer) ? CLI_DONE : CLI_FAILED;
@@ -405,6 +465,8 @@ enum cli_exit consume_topic(const struct settings *settings, const char *topic,
     enum cli_exit status = consume(&consumer);
     inflater_free(consumer.inflater);
     cluster_close(consumer.cluster);
+    record_contracts_deinit(&consumer.contracts);
+    for (int part = 0; part < CONTRACT_PARTS; part++) text_deinit(&consumer.parts[part].json);
     text_deinit(&consumer.out);
     arena_deinit(&consumer.arena);
     arena_deinit(&consumer.message);
@@ -427,9 +489,12 @@ static const struct flag flags[] = {
     {"count", 'n', FLAG_NUMBER, SETTING(count), "N", "Stop after N records.", 0},
     {"partition", 'p', FLAG_LIST, SETTING(only), "N,...", "Only these partitions.", 0},
     {"format", 'f', FLAG_TEXT, SETTING(format), "FORMAT",
-     "How a record is printed. Default: '%v\\n'.", 0},
+     "How a record is printed. Default: '%v\\n', by contract as JSON.", 0},
     {"json", 0, FLAG_SWITCH, SETTING(json), NULL,
      "One JSON object for each record, with key, value, headers and place.", 0},
+    {"raw", 0, FLAG_SWITCH, SETTING(raw), NULL,
+     "Bytes as they are, although the topic has a contract.", 0},
+    FLAG_REGISTRY,
 };
 
 const struct command command_consume = {
@@ -443,6 +508,9 @@ const struct command command_consume = {
         "  millrace consume orders -o -10 --json\n\n"
         "Reads without a group and commits nothing. Unless it follows, it ends where the topic\n"
         "ended when it began.\n\n"
+        "Keys and values that have a contract (`millrace contract`) are printed as JSON, with the\n"
+        "schemas of the registry. One that cannot be decoded is printed as with --json, and\n"
+        "value_problem says why.\n\n"
         "Formats: %v value, %k key, %h headers, %t topic, %p partition, %o offset, %T timestamp\n"
         "in milliseconds, %V and %K the lengths of value and key (-1: null), %% a percent sign;\n"
         "\\n \\t \\r \\0 \\\\ and \\xHH as usual. Values are printed byte for byte.\n",

@@ -1,6 +1,6 @@
 /* millrace produce: lines become records, collected into a batch for each partition. A flush sends
  * all batches, one request for each leader, and waits for every answer: one flush at a time keeps
- * the order of lines within a partition. */
+ * the order of lines within a partition. With --json, what has a contract is read as JSON. */
 #include "protocol/produce.h"
 
 #include <errno.h>
@@ -14,6 +14,8 @@
 #include "cli/command.h"
 #include "cli/key_partition.h"
 #include "cli/lines.h"
+#include "cli/record_encode.h"
+#include "cli/schema_registry.h"
 #include "cli/topic_configs.h"
 #include "config/quantity.h"
 #include "protocol/batch_build.h"
@@ -47,10 +49,13 @@ struct producer {
     size_t pending_bytes;
     size_t batch_bytes; /* at most, unless one record is larger */
     enum codec codec;
-    struct record_header *headers;
-    size_t header_bytes;  /* upper bound of their room in a record */
-    struct arena arena;   /* for as long as the producer */
-    struct arena message; /* of one call */
+    struct record_header *headers; /* with room for those of the contracts */
+    int32_t header_count;
+    size_t header_bytes; /* upper bound of their room in a record */
+    struct record_contracts contracts;
+    struct record_encode *encodes[CONTRACT_PARTS]; /* NULL: as it is */
+    struct arena arena;                            /* for as long as the producer */
+    struct arena message;                          /* of one call */
     int64_t acknowledged;
 };
 
@@ -258,10 +263,20 @@ static bool add_record(struct producer *producer, struct bytes key, struct bytes
         !flush(producer))
         return false;
     batch_build_add(&pending->build, clock_wall_ms(), key, value, producer->headers,
-                    (int32_t)settings->headers.count);
+                    producer->header_count);
     remember_line(pending, line);
     producer->pending_bytes += size;
     return true;
+}
+
+/* Keys or values that have a contract, from JSON to what is sent. */
+static bool encode_part(struct producer *producer, enum contract_part part, struct bytes *text,
+                        int64_t line) {
+    struct error why;
+    if (!producer->encodes[part] || record_encode_json(producer->encodes[part], *text, text, &why))
+        return true;
+    return error_set(producer->error, why.code, "line %lld: %s%s", (long long)line,
+                     part == CONTRACT_OF_KEY ? "key: " : "", why.text);
 }
 
 static bool add_line(struct producer *producer, struct bytes line, int64_t number) {
@@ -279,6 +294,9 @@ static bool add_line(struct producer *producer, struct bytes line, int64_t numbe
         value = bytes_make(at + separator.len, line.len - key.len - separator.len);
     }
     if (settings->empty_is_null && value.len == 0) value = BYTES_NULL;
+    if (!encode_part(producer, CONTRACT_OF_KEY, &key, number) ||
+        !encode_part(producer, CONTRACT_OF_VALUE, &value, number))
+        return false;
     return add_record(producer, key, value, number);
 }
 
@@ -331,7 +349,8 @@ static bool take_codec(struct producer *producer) {
 
 static bool take_headers(struct producer *producer) {
     const struct settings_list *list = &producer->settings->headers;
-    producer->headers = arena_array(&producer->arena, struct record_header, list->count);
+    producer->headers =
+        arena_array(&producer->arena, struct record_header, list->count + CONTRACT_PARTS);
     for (size_t at = 0; at < list->count; at++) {
         const char *text = list->items[at], *equals = strchr(text, '=');
         if (!equals || equals == text)
@@ -339,8 +358,34 @@ static bool take_headers(struct producer *producer) {
         producer->headers[at] = (struct record_header){bytes_make(text, (size_t)(equals - text)),
                                                        bytes_of_text(equals + 1)};
         producer->header_bytes += strlen(text) + RECORD_OVERHEAD;
+        producer->header_count++;
     }
     return true;
+}
+
+static bool take_contract(struct producer *producer, enum contract_part part) {
+    bool is_key = part == CONTRACT_OF_KEY;
+    const struct settings *settings = producer->settings;
+    const struct record_contract *contract = record_contracts_of(&producer->contracts, part);
+    bool any_key = settings->key || settings->key_separator;
+    if (!contract || (is_key && !any_key)) return true;
+    struct record_encode *encode = arena_new(&producer->arena, struct record_encode);
+    producer->encodes[part] = encode;
+    if (!record_encode_init(encode, contract, is_key ? settings->key_message : settings->message,
+                            is_key ? "--key-message" : "--message", producer->error))
+        return false;
+    if (bytes_is_null(encode->header.key)) return true;
+    producer->headers[producer->header_count++] = encode->header;
+    producer->header_bytes += encode->header.value.len + RECORD_OVERHEAD;
+    return true;
+}
+
+/* The topic is there by now, made or not. */
+static bool take_contracts(struct producer *producer) {
+    if (!producer->settings->json) return true;
+    return record_contracts_init(&producer->contracts, producer->cluster, producer->topic,
+                                 producer->settings, producer->error) &&
+           take_contract(producer, CONTRACT_OF_KEY) && take_contract(producer, CONTRACT_OF_VALUE);
 }
 
 static bool check_flags(struct producer *producer) {
@@ -360,6 +405,9 @@ static void producer_deinit(struct producer *producer) {
         byte_buffer_deinit(&producer->pending[at].batch);
         free(producer->pending[at].lines);
     }
+    for (int part = 0; part < CONTRACT_PARTS; part++)
+        if (producer->encodes[part]) record_encode_deinit(producer->encodes[part]);
+    record_contracts_deinit(&producer->contracts);
     cluster_close(producer->cluster);
     arena_deinit(&producer->arena);
     arena_deinit(&producer->message);
@@ -371,6 +419,7 @@ static enum cli_exit produce(struct producer *producer) {
         return CLI_UNREACHABLE;
     if (!take_leaders(producer) || !check_partition(producer)) return CLI_FAILED;
     take_batch_bytes(producer);
+    if (!take_contracts(producer)) return registry_exit(producer->error);
     bool good = producer->settings->positional_count > 1 ? produce_arguments(producer)
                                                          : produce_file(producer);
     if (good) return CLI_DONE;
@@ -406,7 +455,13 @@ static const struct flag flags[] = {
     {"compression", 'z', FLAG_TEXT, SETTING(compression), "CODEC",
      "none, gzip, lz4 or zstd. Default: none.", 0},
     {"json", 0, FLAG_SWITCH, SETTING(json), NULL,
-     "Print {topic, partition, offset, records} for each batch that is stored.", 0},
+     "Read JSON where the topic has a contract, and print {topic, partition, offset, records} for "
+     "each batch that is stored.",
+     0},
+    {"message", 'm', FLAG_TEXT, SETTING(message), "NAME",
+     "With --json: the message, where the contract allows several.", 0},
+    {"key-message", 0, FLAG_TEXT, SETTING(key_message), "NAME", "The same for keys.", 0},
+    FLAG_REGISTRY,
 };
 
 const struct command command_produce = {
@@ -417,10 +472,15 @@ const struct command command_produce = {
         "  echo hello | millrace produce greetings\n"
         "  millrace produce greetings hello 'good morning'\n"
         "  millrace produce prices -K : < prices.txt          # lines like apple:1.20\n"
-        "  millrace produce access --file access.log -z zstd -H host=web1\n\n"
+        "  millrace produce access --file access.log -z zstd -H host=web1\n"
+        "  echo '{\"id\": \"a\", \"count\": 3}' | millrace produce orders --json\n\n"
         "Every line is a record. When the command ends with status 0 all of them are stored\n"
         "durably (acks=all). What has been read is sent as soon as the input pauses. Where the\n"
-        "broker makes topics by itself, the topic need not be there before.\n",
+        "broker makes topics by itself, the topic need not be there before.\n\n"
+        "With --json, keys and values that have a contract (`millrace contract`) are JSON, one\n"
+        "in a line, and sent as the latest version of the registry's schema has them; null is\n"
+        "a null record. The first line that does not fit ends the command, with the field and\n"
+        "the reason; it says how many records were stored, and nothing after them was.\n",
     .flags = {flags, sizeof flags / sizeof *flags},
     .names_min = 1,
     .names_max = SETTINGS_LIST_MAX,

@@ -3,6 +3,9 @@
 #include <errno.h>
 #include <stdio.h>
 
+#include "base/base64.h"
+#include "base/utf8.h"
+
 struct piece {
     char letter;          /* 0: literal */
     struct bytes literal; /* escapes resolved */
@@ -133,41 +136,31 @@ void record_format_print(const struct record_format *format, const struct consum
     }
 }
 
-/* RFC 4648 with padding. */
-static void print_base64(struct bytes value, struct text *out) {
-    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    for (size_t at = 0; at < value.len; at += 3) {
-        size_t left = value.len - at;
-        uint32_t word = (uint32_t)value.at[at] << 16;
-        if (left > 1) word |= (uint32_t)value.at[at + 1] << 8;
-        if (left > 2) word |= value.at[at + 2];
-        text_printf(out, "%c%c%c%c", digits[word >> 18], digits[word >> 12 & 63],
-                    left > 1 ? digits[word >> 6 & 63] : '=', left > 2 ? digits[word & 63] : '=');
-    }
-}
-
-/* Whether the JSON text is exact: the replacement character appears only where it was written. */
-static bool is_text(struct bytes value) {
-    static const uint8_t replacement[] = {0xef, 0xbf, 0xbd};
-    struct text json = {0};
-    bool written = memmem(value.at, value.len, replacement, sizeof replacement) != NULL;
-    text_append_json(&json, value);
-    bool good = written || !memmem(json.at, json.len, replacement, sizeof replacement);
-    text_deinit(&json);
-    return good;
-}
-
 static void print_json_field(const char *name, struct bytes value, struct text *out) {
     if (bytes_is_null(value)) {
         text_printf(out, "\"%s\": null", name);
-    } else if (is_text(value)) {
+    } else if (utf8_valid_length(value) == value.len) {
         text_printf(out, "\"%s\": ", name);
         text_append_json(out, value);
     } else {
         text_printf(out, "\"%s_base64\": \"", name);
-        print_base64(value, out);
+        base64_encode(value, out);
         text_append(out, BYTES_OF("\""));
     }
+}
+
+/* A key or value that was decoded, or as it is. */
+static void print_json_part(const char *name, struct bytes value, struct bytes json,
+                            const char *problem, struct text *out) {
+    if (bytes_is_null(json)) {
+        print_json_field(name, value, out);
+    } else {
+        text_printf(out, "\"%s\": ", name);
+        text_append(out, json);
+    }
+    if (!problem) return;
+    text_printf(out, ", \"%s_problem\": ", name);
+    text_append_json(out, bytes_of_text(problem));
 }
 
 static void print_json_headers(const struct record *record, struct text *out) {
@@ -191,9 +184,10 @@ void record_print_json(const struct consumed *consumed, struct text *out) {
                 consumed->partition, (long long)consumed->offset, (long long)consumed->timestamp);
     text_printf(out, "\"timestamp_type\": \"%s\", ",
                 consumed->append_time ? "LogAppendTime" : "CreateTime");
-    print_json_field("key", consumed->record->key, out);
+    print_json_part("key", consumed->record->key, consumed->key_json, consumed->key_problem, out);
     text_append(out, BYTES_OF(", "));
-    print_json_field("value", consumed->record->value, out);
+    print_json_part("value", consumed->record->value, consumed->value_json, consumed->value_problem,
+                    out);
     text_append(out, BYTES_OF(", \"headers\": "));
     print_json_headers(consumed->record, out);
     text_append(out, BYTES_OF("}\n"));

@@ -19,6 +19,9 @@ struct consumed {
     int64_t offset, timestamp;
     bool append_time;
     const struct record *record;
+    /* By contract, where there is one: JSON, or why there is none. */
+    struct bytes key_json, value_json;
+    const char *key_problem, *value_problem;
 };
 
 struct record_format;
@@ -28,6 +31,7 @@ struct record_format *record_format_parse(const char *text, struct arena *arena,
                                           struct error *error);
 void record_format_print(const struct record_format *format, const struct consumed *consumed,
                          struct text *out);
-/* One object and a newline. Keys and values that are not UTF-8 text become key_base64 and
- * value_base64. */
+/* One object and a newline. Keys and values are JSON where they were decoded, else strings, or
+ * key_base64 and value_base64 where they are not UTF-8 text; key_problem and value_problem say why
+ * they were not decoded. */
 void record_print_json(const struct consumed *consumed, struct text *out);

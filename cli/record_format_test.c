@@ -15,7 +15,11 @@ static void example_make(struct example *example, struct bytes key, struct bytes
     struct bytes rest =
         bytes_make(example->encoded, record_write(example->encoded, &record, headers));
     cr_assert_eq(record_next(&rest, &example->record), RECORD_READ);
-    example->consumed = (struct consumed){BYTES_OF("t"), 3, 42, 1700, false, &example->record};
+    example->consumed = (struct consumed){.topic = BYTES_OF("t"),
+                                          .partition = 3,
+                                          .offset = 42,
+                                          .timestamp = 1700,
+                                          .record = &example->record};
 }
 
 static void assert_prints(const char *format, struct bytes key, struct bytes value,
@@ -89,4 +93,20 @@ Test(record_format, json) {
     assert_json(BYTES_OF(""), BYTES_OF("\xff\xfe"), "\"value_base64\": \"//4=\"");
     assert_json(BYTES_OF(""), BYTES_OF("\xff\xfe\xfd"), "\"value_base64\": \"//79\"");
     assert_json(BYTES_OF(""), BYTES_OF("\xef\xbf\xbd"), "\"value\": \"\xef\xbf\xbd\"");
+}
+
+Test(record_format, decoded_values_are_json_and_problems_are_told) {
+    struct text out = {0};
+    struct consumed decoded = {.topic = BYTES_OF("t"),
+                               .record = &(struct record){.value = BYTES_OF("\1\2")}};
+    decoded.value_json = BYTES_OF("{\"a\":1}");
+    record_print_json(&decoded, &out);
+    cr_assert(strstr(out.at, "\"value\": {\"a\":1}, \"headers\": []}"), "%s", out.at);
+    out.len = 0;
+    decoded.value_json = BYTES_NULL;
+    decoded.value_problem = "it is \"odd\"";
+    record_print_json(&decoded, &out);
+    cr_assert(strstr(out.at, "\"value_problem\": \"it is \\\"odd\\\"\", \"headers\""), "%s",
+              out.at);
+    text_deinit(&out);
 }

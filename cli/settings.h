@@ -35,6 +35,7 @@ struct settings {
     const char *offset, *format;
     int64_t count; /* -1: all */
     bool follow, from_beginning;
+    bool raw;
 
     /* Groups. */
     const char *to, *shift;
@@ -47,10 +48,11 @@ struct settings {
     const char *registry, *version;
     int64_t id; /* -1: none */
     bool canonical, framed, allow_unknown;
+    const char *key_message;
 
     /* A topic's contract. */
     const char *framing, *subject, *strategy, *versions, *unknown_fields, *null, *on_violation;
-    bool any_message, keys;
+    bool any_message, keys, lock;
 
     /* Data directories. */
     const char *log_partition;
