@@ -16,6 +16,8 @@ struct offline_fixture {
 
 /* A broker has run here and has been stopped. */
 void offline_init(struct offline_fixture *fixture);
+/* … with records in partition 3, in small segments: sealed ones have their index behind them. */
+void offline_init_with_segments(struct offline_fixture *fixture);
 void offline_deinit(struct offline_fixture *fixture);
 /* The broker runs until offline_stop() or offline_kill(). */
 void offline_start(struct offline_fixture *fixture);

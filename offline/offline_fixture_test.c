@@ -59,6 +59,14 @@ void offline_init(struct offline_fixture *fixture) {
     offline_stop(fixture);
 }
 
+void offline_init_with_segments(struct offline_fixture *fixture) {
+    offline_init(fixture);
+    fixture->store.rules.segment_bytes = 100000;
+    offline_start(fixture);
+    offline_fill(fixture, 3, 300);
+    offline_stop(fixture);
+}
+
 void offline_deinit(struct offline_fixture *fixture) {
     findings_deinit(&fixture->findings);
     fixture_deinit(&fixture->store);

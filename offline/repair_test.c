@@ -63,14 +63,6 @@ static bool is_kept(const struct offline_fixture *fixture, const char *name) {
     return false;
 }
 
-static void init_with_segments(struct offline_fixture *fixture) {
-    offline_init(fixture);
-    fixture->store.rules.segment_bytes = 100000;
-    offline_start(fixture);
-    offline_fill(fixture, 3, 300);
-    offline_stop(fixture);
-}
-
 /* How many records can be read, gaps and all. */
 static uint64_t readable(struct offline_fixture *fixture, uint32_t id) {
     struct error error = {0};
@@ -99,7 +91,7 @@ Test(repair, nothing_to_do) {
 
 Test(repair, a_bit_in_a_sealed_segment) {
     struct offline_fixture fixture;
-    init_with_segments(&fixture);
+    offline_init_with_segments(&fixture);
     int64_t next = (int64_t)readable(&fixture, 3);
     offline_flip(&fixture, "segments/3-1", 4096 + 500);
     repair_wholly(&fixture);
@@ -140,7 +132,7 @@ Test(repair, a_bit_in_the_batch_that_goes_on_in_memory) {
 
 Test(repair, a_batch_header) {
     struct offline_fixture fixture;
-    init_with_segments(&fixture);
+    offline_init_with_segments(&fixture);
     int64_t next = (int64_t)readable(&fixture, 3);
     offline_flip(&fixture, "segments/3-1", 4096 + 10);
     repair_wholly(&fixture);
@@ -150,7 +142,7 @@ Test(repair, a_batch_header) {
 
 Test(repair, a_segment_that_is_gone) {
     struct offline_fixture fixture;
-    init_with_segments(&fixture);
+    offline_init_with_segments(&fixture);
     int64_t next = (int64_t)readable(&fixture, 3);
     offline_unlink(&fixture, "segments/3-1");
     repair_wholly(&fixture);
@@ -175,7 +167,7 @@ Test(repair, the_newest_segment_is_gone) {
 
 Test(repair, an_index) {
     struct offline_fixture fixture;
-    init_with_segments(&fixture);
+    offline_init_with_segments(&fixture);
     int64_t next = (int64_t)readable(&fixture, 3);
     offline_flip(&fixture, "segments/3-1", -4096 + 20);
     repair_wholly(&fixture);
@@ -189,7 +181,7 @@ Test(repair, an_index) {
 /* The table comes back from the files; consumers hear of it by the leader epoch. */
 Test(repair, a_snapshot) {
     struct offline_fixture fixture;
-    init_with_segments(&fixture);
+    offline_init_with_segments(&fixture);
     int64_t next = (int64_t)readable(&fixture, 3);
     offline_flip(&fixture, "snapshots/3", 60);
     repair_wholly(&fixture);

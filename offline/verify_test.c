@@ -31,18 +31,9 @@ Test(verify, what_was_killed_is_clean) {
     offline_deinit(&fixture);
 }
 
-/* Small segments: sealed ones have their index behind them. */
-static void init_with_segments(struct offline_fixture *fixture) {
-    offline_init(fixture);
-    fixture->store.rules.segment_bytes = 100000;
-    offline_start(fixture);
-    offline_fill(fixture, 3, 300);
-    offline_stop(fixture);
-}
-
 Test(verify, sealed_segments_are_clean) {
     struct offline_fixture fixture;
-    init_with_segments(&fixture);
+    offline_init_with_segments(&fixture);
     expect_clean(&fixture);
     offline_deinit(&fixture);
 }
@@ -77,7 +68,7 @@ Test(verify, a_torn_tail_is_a_note) {
 
 Test(verify, a_bit_in_a_settled_batch) {
     struct offline_fixture fixture;
-    init_with_segments(&fixture);
+    offline_init_with_segments(&fixture);
     offline_flip(&fixture, "segments/3-1", 4096 + 500);
     offline_verify(&fixture);
     cr_assert_eq(fixture.findings.damage_count, 1);
@@ -91,7 +82,7 @@ Test(verify, a_bit_in_a_settled_batch) {
 /* Its length is in no checksum. */
 Test(verify, a_bit_in_a_batch_header) {
     struct offline_fixture fixture;
-    init_with_segments(&fixture);
+    offline_init_with_segments(&fixture);
     offline_flip(&fixture, "segments/3-1", 4096 + 10);
     offline_verify(&fixture);
     cr_assert_gt(fixture.findings.damage_count, 0);
@@ -101,7 +92,7 @@ Test(verify, a_bit_in_a_batch_header) {
 
 Test(verify, a_segment_that_is_gone) {
     struct offline_fixture fixture;
-    init_with_segments(&fixture);
+    offline_init_with_segments(&fixture);
     offline_unlink(&fixture, "segments/3-1");
     offline_verify(&fixture);
     cr_assert_eq(fixture.findings.damage_count, 1);
@@ -111,7 +102,7 @@ Test(verify, a_segment_that_is_gone) {
 
 Test(verify, a_segment_header) {
     struct offline_fixture fixture;
-    init_with_segments(&fixture);
+    offline_init_with_segments(&fixture);
     offline_flip(&fixture, "segments/3-1", 36);
     offline_verify(&fixture);
     offline_found(&fixture, FINDING_DAMAGE, "segments/3-1", "its header is damaged");
@@ -120,7 +111,7 @@ Test(verify, a_segment_header) {
 
 Test(verify, an_index) {
     struct offline_fixture fixture;
-    init_with_segments(&fixture);
+    offline_init_with_segments(&fixture);
     offline_flip(&fixture, "segments/3-1", -4096 + 20);
     offline_verify(&fixture);
     cr_assert_eq(fixture.findings.damage_count, 1);
@@ -130,7 +121,7 @@ Test(verify, an_index) {
 
 Test(verify, a_trailer) {
     struct offline_fixture fixture;
-    init_with_segments(&fixture);
+    offline_init_with_segments(&fixture);
     offline_flip(&fixture, "segments/3-1", -40);
     offline_verify(&fixture);
     offline_found(&fixture, FINDING_DAMAGE, "segments/3-1", "its index or trailer");
@@ -139,7 +130,7 @@ Test(verify, a_trailer) {
 
 Test(verify, a_snapshot) {
     struct offline_fixture fixture;
-    init_with_segments(&fixture);
+    offline_init_with_segments(&fixture);
     offline_flip(&fixture, "snapshots/3", 60);
     offline_verify(&fixture);
     offline_found(&fixture, FINDING_DAMAGE, "snapshots/3", "checksum");
