@@ -7,9 +7,10 @@
 #include "broker/group_service.h"
 #include "broker/registry_service.h"
 #include "broker/server.h"
+#include "metadata/catalog_lives.h"
 #include "registry/topic_contract.h"
 
-enum { CHANGE_WAIT_MS = 30000, CATALOG_SEGMENT_BYTES = 64 << 20, CATALOG_INDEX_BYTES = 4096 };
+enum { CHANGE_WAIT_MS = 30000 };
 
 /* The way of a batch to one core and back. The batch stays where it is until all have confirmed. */
 struct copy {
@@ -65,53 +66,13 @@ static struct core *shard_core(struct core *core, uint16_t shard) {
 
 /* --- partitions of a core's own shards --- */
 
-void partition_rules_of(const struct topic_config *config, struct partition_rules *rules) {
-    *rules = (struct partition_rules){
-        .retention_ms = config->retention_ms,
-        .retention_bytes = config->retention_bytes,
-        .segment_bytes = config->segment_bytes,
-        .segment_ms = config->segment_ms,
-        .index_interval_bytes = config->index_interval_bytes,
-        .delete_old = config->cleanup_delete,
-        .compacted = config->cleanup_compact,
-        .append_time = config->append_time,
-        .delete_retention_ms = config->delete_retention_ms,
-        .compaction_lag_ms_min = config->compaction_lag_ms_min,
-        .compaction_lag_ms_max = config->compaction_lag_ms_max,
-        .dirty_ratio_min = config->dirty_ratio_min,
-    };
-}
-
-static void define_partition(const struct catalog_topic *topic,
-                             const struct catalog_partition *partition,
-                             struct partition_definition *definition) {
-    *definition = (struct partition_definition){.id = partition->id,
-                                                .shard = partition->shard,
-                                                .internal = topic->internal,
-                                                .leader_epoch = partition->leader_epoch};
-    partition_rules_of(&topic->effective, &definition->rules);
-}
-
-/* Nothing of the catalog's log goes but by its own trimming. */
-static void define_log(struct partition_definition *definition) {
-    *definition = (struct partition_definition){.id = CATALOG_PARTITION_ID,
-                                                .shard = CATALOG_SHARD,
-                                                .rules = {
-                                                    .retention_ms = -1,
-                                                    .retention_bytes = -1,
-                                                    .segment_bytes = CATALOG_SEGMENT_BYTES,
-                                                    .segment_ms = INT64_MAX,
-                                                    .index_interval_bytes = CATALOG_INDEX_BYTES,
-                                                }};
-}
-
 /* An observer's context is its core. */
 static void on_partition_created(void *context, const struct catalog_topic *topic,
                                  const struct catalog_partition *partition) {
     struct core *core = context;
     if (shard_core(core, partition->shard) != core) return;
     struct partition_definition definition;
-    define_partition(topic, partition, &definition);
+    partition_define(topic, partition, &definition);
     store_create_partition(core->store, &definition);
     group_service_partition_created(core->groups, topic, partition);
     registry_service_partition_created(core->server->registry, core, topic, partition);
@@ -477,7 +438,7 @@ void catalog_service_free(struct catalog_service *service) {
 
 static struct partition *log_open(struct store *store) {
     struct partition_definition definition;
-    define_log(&definition);
+    catalog_log_define(&definition);
     return store_create_partition(store, &definition);
 }
 
@@ -501,61 +462,4 @@ bool catalog_service_replay(void *context, struct bytes batch, struct error *err
     for (unsigned i = 0; i < replay->count; i++)
         if (!catalog_apply(&replay->cores[i]->catalog, batch, NULL, error)) return false;
     return true;
-}
-
-/* --- which partitions live --- */
-
-struct life {
-    uint32_t id;
-    int32_t index;
-    const struct catalog_topic *topic;
-};
-
-struct catalog_lives {
-    const struct catalog *catalog;
-    size_t count;
-    struct life *items; /* by id */
-};
-
-static int compare_lives(const void *a, const void *b) {
-    const struct life *left = a, *right = b;
-    return (left->id > right->id) - (left->id < right->id);
-}
-
-static void lives_add(struct catalog_lives *lives, const struct catalog_topic *topic) {
-    for (int32_t i = 0; i < topic->partition_count; i++)
-        lives->items[lives->count++] = (struct life){topic->partitions[i].id, i, topic};
-}
-
-struct catalog_lives *catalog_lives_new(const struct catalog *catalog) {
-    struct catalog_lives *lives = new_zero(struct catalog_lives);
-    const struct map *topics = &catalog->topics_by_name;
-    lives->catalog = catalog;
-    lives->items = memory_zero(catalog->partition_count, sizeof *lives->items);
-    for (struct map_node *node = map_first(topics); node; node = map_next(topics, node))
-        lives_add(lives, map_entry(node, struct catalog_topic, by_name));
-    check(lives->count == catalog->partition_count);
-    qsort(lives->items, lives->count, sizeof *lives->items, compare_lives);
-    return lives;
-}
-
-void catalog_lives_free(struct catalog_lives *lives) {
-    free(lives->items);
-    free(lives);
-}
-
-enum partition_life catalog_lives_find(void *context, uint32_t id,
-                                       struct partition_definition *definition) {
-    struct catalog_lives *lives = context;
-    if (id == CATALOG_PARTITION_ID) {
-        define_log(definition);
-        return PARTITION_LIVE;
-    }
-    if (id >= lives->catalog->partition_id_next) return PARTITION_NOT_GIVEN;
-    const struct life wanted = {.id = id};
-    const struct life *found =
-        bsearch(&wanted, lives->items, lives->count, sizeof wanted, compare_lives);
-    if (!found) return PARTITION_DEAD;
-    define_partition(found->topic, found->topic->partitions + found->index, definition);
-    return PARTITION_LIVE;
 }

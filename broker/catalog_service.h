@@ -41,14 +41,6 @@ void catalog_service_free(struct catalog_service *service);
  * of them, their logs were empty); gives the others their rules. */
 void catalog_service_start(struct catalog_service *service, struct core *core);
 
-/* The life of partitions as a replayed catalog has it, for recover_partitions(). */
-struct catalog_lives;
-struct catalog_lives *catalog_lives_new(const struct catalog *catalog);
-void catalog_lives_free(struct catalog_lives *lives);
-/* `context` is a struct catalog_lives. */
-enum partition_life catalog_lives_find(void *context, uint32_t id,
-                                       struct partition_definition *definition);
-
 /* Replay, for recover_catalog(): `context` is a struct catalog_replay; applies the batch to the
  * catalog of each core. */
 struct catalog_replay {
@@ -56,8 +48,6 @@ struct catalog_replay {
     unsigned count;
 };
 bool catalog_service_replay(void *context, struct bytes batch, struct error *error);
-
-void partition_rules_of(const struct topic_config *config, struct partition_rules *rules);
 
 /* --- changes --- */
 

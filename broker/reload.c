@@ -1,7 +1,7 @@
 #include "broker/reload.h"
 
 #include "base/say.h"
-#include "broker/catalog_service.h"
+#include "metadata/catalog_lives.h"
 
 struct reload {
     struct mail mail;

@@ -9,6 +9,7 @@
 #include "broker/offline.h"
 #include "broker/registry_service.h"
 #include "broker/rejects.h"
+#include "metadata/catalog_lives.h"
 
 enum { CACHE_BYTES_MAX = 64 << 20, COLD_BYTES_MAX = 64 << 20 };
 /* What a start after a crash reads of the journals, of all cores together: a few tenths of a second
@@ -67,9 +68,10 @@ static bool server_recover(struct server *server, struct error *error) {
     if (!recover_open(&server->directory, unsettled, &server->recovered, error)) return false;
     struct catalog_replay replay = {server->core_list, server->core_count};
     if (!recover_catalog(server->recovered, catalog_service_replay, &replay, error)) return false;
-    struct catalog_lives *lives = catalog_lives_new(&server->cores[0].catalog);
-    bool recovered = recover_partitions(server->recovered, catalog_lives_find, lives, error);
-    catalog_lives_free(lives);
+    struct catalog_lives lives;
+    catalog_lives_init(&lives, &server->cores[0].catalog);
+    bool recovered = recover_partitions(server->recovered, catalog_lives_tell, &lives, error);
+    catalog_lives_deinit(&lives);
     if (recovered) recover_report(server->recovered, &server->recovery);
     if (recovered) offline_apply(server);
     return recovered && recover_finish(server->recovered, server->core_count, error);

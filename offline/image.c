@@ -69,56 +69,15 @@ bool image_catalog_batch(void *context, struct bytes batch, struct error *error)
     return catalog_apply(&image->catalog, batch, NULL, error);
 }
 
-static int compare_names(const void *a, const void *b) {
-    const struct image_name *left = a, *right = b;
-    return (left->id > right->id) - (left->id < right->id);
-}
-
-static void image_take_names(struct image *image) {
-    const struct map *topics = &image->catalog.topics_by_name;
-    image->names = memory_zero(image->catalog.partition_count, sizeof *image->names);
-    for (struct map_node *node = map_first(topics); node; node = map_next(topics, node)) {
-        const struct catalog_topic *topic = map_entry(node, struct catalog_topic, by_name);
-        for (int32_t at = 0; at < topic->partition_count; at++)
-            image->names[image->name_count++] =
-                (struct image_name){topic->partitions[at].id, at, topic};
-    }
-    qsort(image->names, image->name_count, sizeof *image->names, compare_names);
-}
-
-static const struct image_name *image_find_name(const struct image *image, uint32_t id) {
-    const struct image_name wanted = {.id = id};
-    if (!image->name_count) return NULL;
-    return bsearch(&wanted, image->names, image->name_count, sizeof wanted, compare_names);
-}
-
-enum partition_life image_life(void *context, uint32_t id,
-                               struct partition_definition *definition) {
-    const struct image *image = context;
-    if (id == CATALOG_PARTITION_ID) {
-        *definition = (struct partition_definition){.id = id, .shard = CATALOG_SHARD};
-        return PARTITION_LIVE;
-    }
-    if (id >= image->catalog.partition_id_next) return PARTITION_NOT_GIVEN;
-    const struct image_name *name = image_find_name(image, id);
-    if (!name) return PARTITION_DEAD;
-    const struct catalog_partition *partition = &name->topic->partitions[name->index];
-    *definition = (struct partition_definition){
-        .id = id,
-        .shard = partition->shard,
-        .leader_epoch = partition->leader_epoch,
-        .rules = {.index_interval_bytes = name->topic->effective.index_interval_bytes}};
-    return PARTITION_LIVE;
-}
-
 /* --- recovery --- */
 
 bool image_recover(struct image *image, struct error *error) {
     if (!recover_open(&image->directory, UNSETTLED_BYTES_MAX, &image->recovered, error))
         return false;
     if (!recover_catalog(image->recovered, image_catalog_batch, image, error)) return false;
-    image_take_names(image);
-    if (!recover_partitions(image->recovered, image_life, image, error)) return false;
+    catalog_lives_init(&image->lives, &image->catalog);
+    if (!recover_partitions(image->recovered, catalog_lives_tell, &image->lives, error))
+        return false;
     image->is_complete = true;
     return true;
 }
@@ -153,14 +112,14 @@ void image_close(struct image *image) {
     disk_close(image->real);
     catalog_deinit(&image->catalog);
     options_free(image->options);
-    free(image->names);
+    catalog_lives_deinit(&image->lives);
     *image = (struct image){0};
 }
 
 /* --- partitions --- */
 
 const char *image_name(const struct image *image, uint32_t id, char name[IMAGE_NAME_SIZE]) {
-    const struct image_name *found = image_find_name(image, id);
+    const struct catalog_life *found = catalog_lives_find(&image->lives, id);
     if (found)
         snprintf(name, IMAGE_NAME_SIZE, "%s-%d", found->topic->name, found->index);
     else if (id == CATALOG_PARTITION_ID)
@@ -185,15 +144,15 @@ struct partition *image_partition(const struct image *image, const char *name) {
     char own[IMAGE_NAME_SIZE];
     if (!image->recovered) return NULL;
     if (strcmp(name, "catalog") == 0) return recovered_find(image->recovered, CATALOG_PARTITION_ID);
-    for (size_t at = 0; at < image->name_count; at++)
-        if (strcmp(image_name(image, image->names[at].id, own), name) == 0)
-            return recovered_find(image->recovered, image->names[at].id);
+    for (size_t at = 0; at < image->lives.count; at++)
+        if (strcmp(image_name(image, image->lives.items[at].id, own), name) == 0)
+            return recovered_find(image->recovered, image->lives.items[at].id);
     return NULL;
 }
 
 bool image_is_compacted(const struct image *image, const struct partition *partition) {
-    const struct image_name *name = image_find_name(image, partition->definition.id);
-    return partition->compacted_offset > 0 || (name && name->topic->effective.cleanup_compact);
+    const struct catalog_life *life = catalog_lives_find(&image->lives, partition->definition.id);
+    return partition->compacted_offset > 0 || (life && life->topic->effective.cleanup_compact);
 }
 
 bool image_settle(struct image *image, struct partition *partition, struct error *error) {

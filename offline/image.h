@@ -5,15 +5,8 @@
  * What recovery would say is left out; findings (offline/verify.h) say it better. */
 #pragma once
 
-#include "metadata/catalog.h"
+#include "metadata/catalog_lives.h"
 #include "storage/recovered.h"
-
-/* What the catalog calls a partition. */
-struct image_name {
-    uint32_t id;
-    int32_t index;
-    const struct catalog_topic *topic;
-};
 
 enum { IMAGE_NAME_SIZE = 300 };
 
@@ -23,8 +16,7 @@ struct image {
     struct data_directory directory;
     struct options *options;
     struct catalog catalog;
-    struct image_name *names; /* by id */
-    size_t name_count;
+    struct catalog_lives lives;  /* none before the catalog is complete */
     struct recovered *recovered; /* NULL: not even its beginning was possible */
     bool is_complete;            /* recovery came to its end, else … */
     struct error refusal;        /* … this is what the next start says */
@@ -49,8 +41,6 @@ bool image_settle(struct image *image, struct partition *partition, struct error
 
 /* --- what image_open() is made of; repair uses it on the directory itself --- */
 
-/* As recovery asks; `context` is a struct image whose catalog is complete. */
-enum partition_life image_life(void *context, uint32_t id, struct partition_definition *definition);
 /* A batch of the catalog; `context` is a struct image. */
 bool image_catalog_batch(void *context, struct bytes batch, struct error *error);
 /* Whether no broker uses it at this moment: says so in clear words before anything is tried. */

@@ -46,7 +46,7 @@ static void inspect_directory(struct inspect *inspect, FILE *out) {
     /* Looking has begun the next life, in memory. */
     sheet_number(sheet, "incarnation", (int64_t)directory->incarnation - 1);
     sheet_number(sheet, "topics", (int64_t)inspect->image->catalog.topics_by_name.count);
-    sheet_number(sheet, "partitions", (int64_t)inspect->image->name_count);
+    sheet_number(sheet, "partitions", (int64_t)inspect->image->lives.count);
     sheet_text(sheet, "state", inspect->image->is_complete ? "" : inspect->image->refusal.text);
     sheet_row(sheet);
     sheet_end(sheet);
