@@ -1,7 +1,10 @@
 /* OffsetFetch: one group's part of it, in the shape that the API has from version 8 on. A partition
  * without an offset, in a group that is not there as well, is answered -1: said only when the whole
- * log is loaded. */
+ * log is loaded. One that is named again, and has metadata, is refused: a few bytes would ask for
+ * kilobytes each time. */
 #include "protocol/offset_fetch.h"
+
+#include "base/seen.h"
 #include "consumer-groups/offsets.h"
 
 enum { VERSION_TOPIC_IDS = 10 };
@@ -30,8 +33,16 @@ static partition_result_type describe(struct group_call *call,
 
 /* --- those that are asked for --- */
 
-static void fetch_topic(const struct group *group, struct group_call *call, const topic_type *from,
-                        topic_result_type *to) {
+static partition_result_type fetch_partition(struct group_call *call, struct seen *seen,
+                                             const struct committed_offset *offset) {
+    struct bytes key = bytes_make(&offset, sizeof offset);
+    if (offset->metadata.len > 0 && !seen_add(seen, key))
+        return nothing(offset->partition, ERROR_INVALID_REQUEST);
+    return describe(call, offset);
+}
+
+static void fetch_topic(const struct group *group, struct group_call *call, struct seen *seen,
+                        const topic_type *from, topic_result_type *to) {
     struct bytes name = from->name;
     enum error_code code = ERROR_NONE;
     if (call->version >= VERSION_TOPIC_IDS) {
@@ -51,17 +62,20 @@ static void fetch_topic(const struct group *group, struct group_call *call, cons
         int32_t partition = from->partition_indexes[i];
         const struct committed_offset *offset =
             group && !code ? offsets_find(group, name, partition) : NULL;
-        to->partitions[i] = offset ? describe(call, offset) : nothing(partition, code);
+        to->partitions[i] = offset ? fetch_partition(call, seen, offset) : nothing(partition, code);
     }
 }
 
 static void fetch_topics(const struct group *group, struct group_call *call) {
     const group_type *request = call->request;
     group_result_type *response = call->response;
+    struct seen seen;
+    seen_init(&seen, call->arena);
     response->topics_count = request->topics_count;
     response->topics = arena_array(call->arena, topic_result_type, (size_t)request->topics_count);
     for (int32_t i = 0; i < request->topics_count; i++)
-        fetch_topic(group, call, request->topics + i, response->topics + i);
+        fetch_topic(group, call, &seen, request->topics + i, response->topics + i);
+    seen_deinit(&seen);
 }
 
 /* --- all --- */

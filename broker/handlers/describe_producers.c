@@ -1,7 +1,9 @@
 /* DescribeProducers (KIP-664): what partitions know of their idempotent producers. The states are
- * copied to the heap where the partition lives, and to the request's arena when they are back. */
+ * copied to the heap where the partition lives, and to the request's arena when they are back. A
+ * partition that is named again is refused, as ListOffsets does. */
 #include "protocol/describe_producers.h"
 
+#include "base/seen.h"
 #include "broker/handlers/admin.h"
 #include "broker/handlers/handlers.h"
 #include "broker/handlers/partition_visit.h"
@@ -9,6 +11,7 @@
 struct inquiry {
     struct visit visit;
     struct describe_producers_response *response;
+    struct seen seen; /* partitions; while they are taken */
 };
 
 static void fill_state(const struct producer *producer,
@@ -64,6 +67,11 @@ static void take_partition(struct inquiry *inquiry, const struct catalog_topic *
         to->error_message = bytes_of_text("This server does not host this topic-partition.");
         return;
     }
+    if (!seen_add(&inquiry->seen, bytes_make(&partition->id, sizeof partition->id))) {
+        to->error_code = ERROR_INVALID_REQUEST;
+        to->error_message = bytes_of_text("The partition is named twice.");
+        return;
+    }
     inquiry->visit.items[inquiry->visit.item_count++] =
         (struct visit_item){.partition_id = partition->id, .shard = partition->shard, .out = to};
 }
@@ -96,8 +104,10 @@ static void start(struct request *request) {
         arena_array(&request->arena, struct describe_producers_response_topic_response,
                     (size_t)body->topics_count);
     inquiry->response->topics_count = body->topics_count;
+    seen_init(&inquiry->seen, &request->arena);
     for (int32_t i = 0; i < body->topics_count; i++)
         take_topic(inquiry, body->topics + i, inquiry->response->topics + i);
+    seen_deinit(&inquiry->seen);
     visit_start(&inquiry->visit);
 }
 

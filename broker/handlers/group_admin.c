@@ -1,6 +1,7 @@
 /* What admins ask of groups: DescribeGroups, ConsumerGroupDescribe, ListGroups, DeleteGroups. One
- * call per group, or per partition of __consumer_offsets; without that topic there are no groups.
- */
+ * call per group, however often it is named, or per partition of __consumer_offsets; without that
+ * topic there are no groups. */
+#include "base/seen.h"
 #include "broker/groups_topic.h"
 #include "broker/handlers/admin.h"
 #include "broker/handlers/group_part.h"
@@ -17,15 +18,19 @@ typedef struct describe_groups_response_described_group described_type;
 typedef struct consumer_group_describe_response_described_group consumer_described_type;
 typedef struct delete_groups_response_deletable_group_result deleted_type;
 
-/* One call per name. */
+/* One call per name. Those of all members are long answers to a short question: each once. */
 static void ask_each(struct request *request, const struct group_api *api,
                      const struct bytes *names, int32_t count, size_t result_size,
                      void (*done)(struct request *request)) {
     if (!admin_count_is_good(request, count)) return;
     struct group_parts *parts = group_parts_begin(request, count, done);
+    struct seen seen;
+    seen_init(&seen, &request->arena);
     for (int32_t i = 0; i < count; i++)
-        group_parts_add(parts, api, groups_topic_partition_of(request->core, names[i]), names + i,
-                        arena_zero(&request->arena, 1, result_size));
+        if (seen_add(&seen, names[i]))
+            group_parts_add(parts, api, groups_topic_partition_of(request->core, names[i]),
+                            names + i, arena_zero(&request->arena, 1, result_size));
+    seen_deinit(&seen);
     group_parts_send(parts);
 }
 
@@ -77,7 +82,7 @@ static void answer_consumer_described(struct request *request) {
     response->groups = gather_results(request, sizeof(consumer_described_type));
     for (int32_t i = 0; i < parts->count; i++) {
         consumer_described_type *group = response->groups + i;
-        group->group_id = body->group_ids[i];
+        group->group_id = *(const struct bytes *)parts->items[i].call.request;
         group->authorized_operations =
             authorized_operations(body->include_authorized_operations, group->error_code);
     }

@@ -1,6 +1,8 @@
-/* OffsetFetch: one call per group. Up to version 7 there is one group, in a shape of its own. */
+/* OffsetFetch: one call per group, however often it is named. Up to version 7 there is one group,
+ * in a shape of its own. */
 #include "protocol/offset_fetch.h"
 
+#include "base/seen.h"
 #include "broker/groups_topic.h"
 #include "broker/handlers/admin.h"
 #include "broker/handlers/group_part.h"
@@ -106,14 +108,22 @@ static void add(struct group_parts *parts, const group_type *group) {
                     groups_topic_partition_of(request->core, group->group_id), group, result);
 }
 
+static void add_each(struct group_parts *parts) {
+    const struct offset_fetch_request *body = parts->request->body;
+    struct seen seen;
+    seen_init(&seen, &parts->request->arena);
+    for (int32_t i = 0; i < body->groups_count; i++)
+        if (seen_add(&seen, body->groups[i].group_id)) add(parts, body->groups + i);
+    seen_deinit(&seen);
+}
+
 static void start(struct request *request) {
     const struct offset_fetch_request *body = request->body;
     if (request->version < VERSION_GROUPS) {
         add(group_parts_begin(request, 1, answer_old), group_of_old(request));
     } else {
         if (!admin_count_is_good(request, body->groups_count)) return;
-        struct group_parts *parts = group_parts_begin(request, body->groups_count, answer_groups);
-        for (int32_t i = 0; i < body->groups_count; i++) add(parts, body->groups + i);
+        add_each(group_parts_begin(request, body->groups_count, answer_groups));
     }
     group_parts_send(request->state);
 }

@@ -9,6 +9,7 @@ import time
 import codec
 import records
 from broker import ERRORS, Broker, Closed
+from group_member import Member, find_coordinator
 
 
 def reset(client):
@@ -136,6 +137,48 @@ def test_many_at_once_ask_for_long_answers():
         for client in clients:
             assert len(client.read_frame()) > 1 << 20
             client.close()
+
+
+def test_a_group_named_many_times_over():
+    """Kilobytes of members and of metadata for a few bytes of the question: once."""
+    with Broker("--memory", "64MiB", ephemeral=True) as broker, broker.connect() as client:
+        client.create("t", 100)
+        find_coordinator(client)
+        Member(client, "g", protocols=[("range", bytes(900000))]).settle()
+        committed = client.call(
+            "OffsetCommit", 8, group_id="offsets", generation_id_or_member_epoch=-1, member_id="",
+            group_instance_id=None, topics=[{"name": "t", "partitions": [
+                {"partition_index": partition, "committed_offset": 7,
+                 "committed_metadata": "m" * 4000} for partition in range(100)]}])
+        assert {part["error_code"] for part in committed["topics"][0]["partitions"]} == {0}
+        before = peak_mib(broker)
+        described = client.call("DescribeGroups", 5, groups=["g", "other"] + ["g"] * 500)["groups"]
+        assert [group["group_id"] for group in described] == ["g", "other"]
+        assert len(described[0]["members"][0]["member_metadata"]) == 900000
+        fetched = client.call("OffsetFetch", 9, require_stable=False, groups=[
+            {"group_id": "offsets", "topics": None}] * 1000)["groups"]
+        assert [len(group["topics"][0]["partitions"]) for group in fetched] == [100]
+        fetched, = client.call("OffsetFetch", 9, require_stable=False, groups=[
+            {"group_id": "offsets", "topics": [{"name": "t", "partition_indexes": [1] * 60000}]}
+        ])["groups"]
+        found = fetched["topics"][0]["partitions"]
+        assert (found[0]["committed_offset"], len(found[0]["metadata"])) == (7, 4000)
+        assert {part["error_code"] for part in found[1:]} == {ERRORS["INVALID_REQUEST"]}
+        assert peak_mib(broker) - before < GROWTH_MIB
+
+
+def test_producers_of_one_partition_many_times_over():
+    with Broker("--memory", "64MiB", ephemeral=True) as broker, broker.connect() as client:
+        client.create("t")
+        for number in range(200):
+            raw = records.batch([b"x"], producer=number, epoch=0, sequence=0)
+            assert client.produce("t", raw)["error_code"] == 0
+        before = peak_mib(broker)
+        found = client.call("DescribeProducers", 0, topics=[
+            {"name": "t", "partition_indexes": [0] * 50000}])["topics"][0]["partitions"]
+        assert len(found[0]["active_producers"]) == 200
+        assert {part["error_code"] for part in found[1:]} == {ERRORS["INVALID_REQUEST"]}
+        assert peak_mib(broker) - before < GROWTH_MIB
 
 
 def test_a_produce_of_nothing_but_parts():
