@@ -24,10 +24,7 @@ static void start(struct world *world) {
     world->store = log_store_open(world->sim, world->ring, world->directory);
     world->coordinator = coordinator_open(world->host, store_find_partition(world->store, LOG_ID),
                                           &groups_kind, &world->catalog);
-    for (int i = 0; coordinator_status(world->coordinator) == COORDINATOR_LOADING; i++) {
-        cr_assert(i < 100000, "loading does not end");
-        step(world);
-    }
+    log_load(world->sim, world->coordinator);
     cr_assert(coordinator_status(world->coordinator) ==
               (world->damaged ? COORDINATOR_DAMAGED : COORDINATOR_ACTIVE));
 }
@@ -40,11 +37,7 @@ void world_init(struct world *world, uint64_t seed) {
 
 void world_restart(struct world *world, bool power_cut) {
     has_crashed = true;
-    if (power_cut)
-        sim_power_cut(world->sim);
-    else
-        sim_kill(world->sim);
-    ring_free(world->ring);
+    log_crash(world->sim, world->ring, power_cut);
     start(world);
 }
 

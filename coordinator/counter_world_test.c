@@ -96,10 +96,7 @@ void counter_open(struct counter_world *world) {
 
 void counter_load(struct counter_world *world) {
     counter_open(world);
-    for (int i = 0; coordinator_status(world->coordinator) == COORDINATOR_LOADING; i++) {
-        cr_assert(i < 100000, "loading does not end");
-        log_step(world->sim);
-    }
+    log_load(world->sim, world->coordinator);
 }
 
 void counter_init(struct counter_world *world, uint64_t seed) {
@@ -109,11 +106,7 @@ void counter_init(struct counter_world *world, uint64_t seed) {
 
 void counter_crash(struct counter_world *world, bool power_cut) {
     has_crashed = true;
-    if (power_cut)
-        sim_power_cut(world->sim);
-    else
-        sim_kill(world->sim);
-    ring_free(world->ring);
+    log_crash(world->sim, world->ring, power_cut);
 }
 
 void counter_stop(struct counter_world *world) {

@@ -6,6 +6,7 @@
 #include <criterion/criterion.h>
 
 #include "base/clock.h"
+#include "coordinator/coordinator.h"
 #include "io/sim.h"
 #include "storage/recover.h"
 #include "storage/store.h"
@@ -66,6 +67,22 @@ static inline struct store *log_store_open(struct sim *sim, struct ring *ring,
 }
 
 static inline void log_step(struct sim *sim) { sim_step(sim, sim_now_ns(sim) + NS_PER_MS); }
+
+static inline void log_load(struct sim *sim, const struct coordinator *coordinator) {
+    for (int i = 0; coordinator_status(coordinator) == COORDINATOR_LOADING; i++) {
+        cr_assert(i < 100000, "loading does not end");
+        log_step(sim);
+    }
+}
+
+/* The ring goes with it; what else was in memory stays behind. */
+static inline void log_crash(struct sim *sim, struct ring *ring, bool power_cut) {
+    if (power_cut)
+        sim_power_cut(sim);
+    else
+        sim_kill(sim);
+    ring_free(ring);
+}
 
 static inline void log_set_flag(void *flag) { *(bool *)flag = true; }
 
