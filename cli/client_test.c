@@ -31,7 +31,7 @@ static bool call_metadata(struct client *client, int version_max, struct error *
     return good;
 }
 
-Test(client, calls, .timeout = 20) {
+Test(client, calls, .timeout = 300) {
     struct fake_broker broker;
     struct client *client;
     struct error error = {0};
@@ -87,7 +87,7 @@ static bool answer_half(struct fake_broker *broker, int fd, const struct request
     return write(fd, frame, sizeof frame) == (ssize_t)sizeof frame;
 }
 
-Test(client, answers_that_are_none, .timeout = 20) {
+Test(client, answers_that_are_none, .timeout = 300) {
     assert_open_refused(answer_nothing, 100, "did not answer within 100ms (ApiVersions)");
     assert_open_refused(answer_by_closing, 5000, "closed the connection (ApiVersions)");
     assert_open_refused(answer_http, 5000, "an answer of 1213486160 bytes");
@@ -112,7 +112,7 @@ static bool answer_old(struct fake_broker *broker, int fd, const struct request_
     return fake_send(fd, header, 0, &response);
 }
 
-Test(client, agrees_with_an_old_broker, .timeout = 20) {
+Test(client, agrees_with_an_old_broker, .timeout = 300) {
     struct fake_broker broker;
     struct client *client;
     struct error error = {0};

@@ -63,13 +63,13 @@ static bool ask_fake(int16_t code, int32_t first_leader, bool auto_create, struc
     return good;
 }
 
-Test(cluster, topic_that_is_there, .timeout = 20) {
+Test(cluster, topic_that_is_there, .timeout = 300) {
     struct error error = {0};
     cr_assert(ask_fake(0, 1, false, &error), "%s", error.text);
     cr_assert_eq(asked, 1);
 }
 
-Test(cluster, topic_is_waited_for, .timeout = 20) {
+Test(cluster, topic_is_waited_for, .timeout = 300) {
     struct error error = {0};
     cr_assert(ask_fake(ERROR_LEADER_NOT_AVAILABLE, 1, false, &error), "%s", error.text);
     cr_assert_eq(asked, 2);
@@ -79,7 +79,7 @@ Test(cluster, topic_is_waited_for, .timeout = 20) {
     cr_assert_eq(asked, 2);
 }
 
-Test(cluster, topic_that_is_not_there, .timeout = 20) {
+Test(cluster, topic_that_is_not_there, .timeout = 300) {
     struct error error = {0};
     cr_assert_not(ask_fake(ERROR_UNKNOWN_TOPIC_OR_PARTITION, 1, false, &error));
     cr_assert_str_eq(error.text, "topic t does not exist; make it with: millrace topic create t");
@@ -88,7 +88,7 @@ Test(cluster, topic_that_is_not_there, .timeout = 20) {
                      "topic t: not authorised for the topic (TOPIC_AUTHORIZATION_FAILED)");
 }
 
-Test(cluster, the_first_that_answers_is_taken, .timeout = 20) {
+Test(cluster, the_first_that_answers_is_taken, .timeout = 300) {
     struct fake_broker gone, broker;
     struct error error = {0};
     char bootstrap[64];

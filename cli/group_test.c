@@ -156,14 +156,14 @@ static void look_at_consumer(struct session *session, const struct group *group)
     cr_assert(group_partitions_equal(&member->owned, &member->owned));
 }
 
-Test(group, of_the_consumer_protocol, .timeout = 20) {
+Test(group, of_the_consumer_protocol, .timeout = 300) {
     struct error error = {0};
     fake.consumer = true;
     cr_assert(with_group(&error, look_at_consumer), "%s", error.text);
     cr_assert_eq(fake.looked_up, 2); /* the first answer was: not yet */
 }
 
-Test(group, a_loading_coordinator_is_waited_for, .timeout = 20) {
+Test(group, a_loading_coordinator_is_waited_for, .timeout = 300) {
     struct error error = {0};
     fake.consumer = true;
     fake.loading = 2;
@@ -186,7 +186,7 @@ static void look_at_classic(struct session *session, const struct group *group) 
         "cannot reset group g: it has 1 active member; stop what is named above first");
 }
 
-Test(group, of_the_classic_protocol, .timeout = 20) {
+Test(group, of_the_classic_protocol, .timeout = 300) {
     struct error error = {0};
     fake.classic = true;
     cr_assert(with_group(&error, look_at_classic), "%s", error.text);
@@ -199,7 +199,7 @@ static void look_at_nothing(struct session *session, const struct group *group) 
     cr_assert_not_null(strstr(session->error->text, "group g does not exist"));
 }
 
-Test(group, that_is_not_there, .timeout = 20) {
+Test(group, that_is_not_there, .timeout = 300) {
     struct error error = {0};
     cr_assert(with_group(&error, look_at_nothing), "%s", error.text);
 }

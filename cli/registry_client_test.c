@@ -97,7 +97,7 @@ static bool call(const char *raw, struct arena *arena, struct registry_answer *a
     return good;
 }
 
-Test(registry_client, reads_answers, .timeout = 60) {
+Test(registry_client, reads_answers, .timeout = 300) {
     struct registry_answer answer;
     struct arena arena;
     cr_assert(call("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n[]", &arena, &answer));
@@ -114,7 +114,7 @@ Test(registry_client, reads_answers, .timeout = 60) {
     arena_deinit(&arena);
 }
 
-Test(registry_client, refuses_what_is_cut_off_or_no_http, .timeout = 60) {
+Test(registry_client, refuses_what_is_cut_off_or_no_http, .timeout = 300) {
     static const char *const bad[] = {"",
                                       "HTTP/1.1 200 OK\r\n",
                                       "HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\n[]",

@@ -285,7 +285,7 @@ Test(assignor, nobody_and_nothing) {
 }
 
 /* Sizes at which a step per pair of members, or of member and partition, would be felt. */
-Test(assignor, large_groups, .timeout = 60) {
+Test(assignor, large_groups, .timeout = 300) {
     enum { MEMBERS = 1000, TOPICS = 1000, PARTITIONS = 10000 };
     const struct assignor *all[] = {&uniform_assignor, &range_assignor};
     int32_t *first = memory_zero(TOPICS + 1, sizeof *first);

@@ -371,7 +371,7 @@ static void try_pair(const struct row *row, enum state state, struct ask *ask) {
     assert_sound();
 }
 
-Test(classic_state, every_state_and_every_request, .timeout = 120) {
+Test(classic_state, every_state_and_every_request, .timeout = 300) {
     for (size_t i = 0; i < array_count(rows); i++)
         for (enum state state = 0; state < STATES; state++) {
             struct ask ask;
@@ -384,7 +384,7 @@ Test(classic_state, every_state_and_every_request, .timeout = 120) {
 
 /* What the log has of it: the group as of its last assignment or when it became empty; a rebalance
  * is forgotten, offsets are not. */
-Test(classic_state, every_state_survives_every_request, .timeout = 240) {
+Test(classic_state, every_state_survives_every_request, .timeout = 300) {
     for (size_t i = 0; i < array_count(rows); i++)
         for (enum state state = 0; state < STATES; state++) {
             struct ask ask;

@@ -259,11 +259,11 @@ static void try_row(const struct row *row) {
     }
 }
 
-Test(consumer_state, every_state_and_every_request, .timeout = 120) {
+Test(consumer_state, every_state_and_every_request, .timeout = 300) {
     for (size_t i = 0; i < array_count(rows); i++) try_row(&rows[i]);
 }
 
-Test(consumer_state, every_state_survives_every_request, .timeout = 240) {
+Test(consumer_state, every_state_survives_every_request, .timeout = 300) {
     for (size_t i = 0; i < array_count(rows); i++)
         for (enum state state = 0; state < STATES; state++) {
             make(state);

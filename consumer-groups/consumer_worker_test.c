@@ -12,7 +12,7 @@ static void setup(void) {
     world.catalog.options->consumer_session_ms = INT32_MAX;
 }
 static void teardown(void) { world_deinit(&world); }
-TestSuite(consumer_worker, .init = setup, .fini = teardown, .timeout = 120);
+TestSuite(consumer_worker, .init = setup, .fini = teardown, .timeout = 300);
 
 static void make_large_topics(void) {
     world_topic(&world, "x", LARGE_PARTITIONS);

@@ -4,7 +4,7 @@
 static struct counter_world world;
 static void setup(void) { counter_init(&world, 11); }
 static void teardown(void) { counter_deinit(&world); }
-TestSuite(coordinator, .init = setup, .fini = teardown, .timeout = 60);
+TestSuite(coordinator, .init = setup, .fini = teardown, .timeout = 300);
 
 /* --- the order of answers --- */
 

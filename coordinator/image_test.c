@@ -26,7 +26,7 @@ static void assert_values(int64_t rounds) {
     for (int i = EACH; i < COUNTERS; i++) cr_assert(world.values[i] == i);
 }
 
-Test(image, a_long_history_is_trimmed, .timeout = 60) {
+Test(image, a_long_history_is_trimmed, .timeout = 300) {
     counter_init(&world, 13);
     write_much(ROUNDS);
     counter_pass_ms(&world, 2000);
@@ -40,7 +40,7 @@ Test(image, a_long_history_is_trimmed, .timeout = 60) {
 }
 
 /* Whenever it dies: before the image is complete, before the trim, behind it. */
-Test(image, a_crash_at_any_time_loses_nothing, .timeout = 120) {
+Test(image, a_crash_at_any_time_loses_nothing, .timeout = 300) {
     for (int after_ms = 0; after_ms < 60; after_ms += 3) {
         counter_init(&world, 100 + (uint64_t)after_ms);
         write_much(1);
@@ -55,7 +55,7 @@ Test(image, a_crash_at_any_time_loses_nothing, .timeout = 120) {
 }
 
 /* Calls go on while it is written: what they change is behind its beginning. */
-Test(image, changes_in_between_are_kept, .timeout = 60) {
+Test(image, changes_in_between_are_kept, .timeout = 300) {
     struct counter_call call;
     counter_init(&world, 14);
     int64_t rounds = 0;

@@ -4,7 +4,7 @@
 static struct counter_world world;
 static void setup(void) { counter_init(&world, 12); }
 static void teardown(void) { counter_deinit(&world); }
-TestSuite(load, .init = setup, .fini = teardown, .timeout = 60);
+TestSuite(load, .init = setup, .fini = teardown, .timeout = 300);
 
 Test(load, an_empty_log_is_a_state_too) {
     cr_assert(world.loaded == 1 && world.replayed == 0);

@@ -24,7 +24,7 @@ static void teardown(void) {
     coordinator_disarm(world.coordinator, &other);
     counter_deinit(&world);
 }
-TestSuite(time, .init = setup, .fini = teardown, .timeout = 60);
+TestSuite(time, .init = setup, .fini = teardown, .timeout = 300);
 
 static void arm(struct coordinator_timer *which, int64_t after_ms) {
     ring_round(world.ring, false); /* a ring's clock moves with its rounds */

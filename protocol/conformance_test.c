@@ -19,7 +19,7 @@ static void find_folder(char *folder, size_t size) {
     *slash = 0;
 }
 
-Test(messages, are_as_kafka_defines_them, .timeout = 60) {
+Test(messages, are_as_kafka_defines_them, .timeout = 300) {
     char folder[1024], definitions[1200], command[4096];
     find_folder(folder, sizeof folder);
     const char *given = getenv("MILLRACE_KAFKA_MESSAGES");
@@ -69,7 +69,7 @@ static void generate(const char *folder, const char *definition, char *answer, s
     unlink(path);
 }
 
-Test(messages, mistakes_are_named, .timeout = 60) {
+Test(messages, mistakes_are_named, .timeout = 300) {
     char folder[] = "/tmp/messages_test_XXXXXX", answer[2000];
     cr_assert_not_null(mkdtemp(folder));
     for (size_t i = 0; i < array_count(mistakes); i++) {

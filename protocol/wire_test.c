@@ -236,7 +236,7 @@ static void cut_short(struct random *random, const struct message *message, int 
     arena_deinit(&arena);
 }
 
-Test(wire, cut_or_lengthened_messages_are_errors, .timeout = 120) { each_message(cut_short); }
+Test(wire, cut_or_lengthened_messages_are_errors, .timeout = 300) { each_message(cut_short); }
 
 static void damage(struct random *random, const struct message *message, int version) {
     struct arena arena;
@@ -255,7 +255,7 @@ static void damage(struct random *random, const struct message *message, int ver
     arena_deinit(&arena);
 }
 
-Test(wire, damaged_messages_are_harmless, .timeout = 120) { each_message(damage); }
+Test(wire, damaged_messages_are_harmless, .timeout = 300) { each_message(damage); }
 
 /* ---- Single rules, by hand-written bytes ---- */
 

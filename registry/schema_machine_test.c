@@ -113,7 +113,7 @@ static void expect_state(void) {
     cr_expect_eq(subjects_level(subjects, BYTES_OF("a")), COMPATIBILITY_FULL);
 }
 
-Test(schema_machine, others_records_are_read_and_ours_are_added, .timeout = 60) {
+Test(schema_machine, others_records_are_read_and_ours_are_added, .timeout = 300) {
     world.sim = sim_new(7);
     open_store();
     append_foreign(foreign, 2, CODEC_NONE);

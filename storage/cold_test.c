@@ -104,7 +104,7 @@ static size_t mixed(unsigned at) { return at % 9 == 4 ? 700000 : at % 5 * 9000; 
 static size_t huge(unsigned at) { return at % 3 == 1 ? 5 << 20 : 1000; }
 
 /* Answers that nobody has taken yet hold what they are, not what they might have been. */
-Test(cold, an_answer_is_as_large_as_what_is_in_it, .timeout = 60) {
+Test(cold, an_answer_is_as_large_as_what_is_in_it, .timeout = 300) {
     struct fixture fixture;
     fill(&fixture, 1 << 30, 2000, small);
     struct reading *held[300];
@@ -128,7 +128,7 @@ Test(cold, an_answer_is_as_large_as_what_is_in_it, .timeout = 60) {
 }
 
 /* Many at once, of the largest kind: their windows never pass the bound, and all are answered. */
-Test(cold, reads_in_flight_are_bounded_together, .timeout = 60) {
+Test(cold, reads_in_flight_are_bounded_together, .timeout = 300) {
     struct fixture fixture;
     fill(&fixture, 4 << 20, 1000, medium);
     struct cold_reads *cold = &fixture.store->cold;
@@ -162,7 +162,7 @@ static void read_through(struct fixture *fixture, int64_t count, size_t bytes_ma
 
 /* Batches that lie across windows, fill several, or pass what windows may hold; with room for one
  * read, and for many. */
-Test(cold, batches_of_every_size, .timeout = 120) {
+Test(cold, batches_of_every_size, .timeout = 300) {
     size_t (*const sizes[])(unsigned at) = {small, medium, mixed, huge};
     for (size_t kind = 0; kind < array_count(sizes); kind++) {
         struct fixture fixture;
@@ -183,7 +183,7 @@ Test(cold, batches_of_every_size, .timeout = 120) {
 }
 
 /* Readers of the same bytes load them once. */
-Test(cold, readers_share_what_was_read, .timeout = 60) {
+Test(cold, readers_share_what_was_read, .timeout = 300) {
     struct fixture fixture;
     fill(&fixture, 1 << 30, 100, medium);
     struct reading *readings[40];
@@ -202,7 +202,7 @@ Test(cold, readers_share_what_was_read, .timeout = 60) {
 }
 
 /* A window that is held by nobody goes when its room is wanted; answers on their way stay whole. */
-Test(cold, an_answer_outlives_its_windows, .timeout = 60) {
+Test(cold, an_answer_outlives_its_windows, .timeout = 300) {
     struct fixture fixture;
     fill(&fixture, 1 << 30, 200, medium);
     fixture_kill(&fixture);
@@ -250,7 +250,7 @@ static enum error_code code_at(struct fixture *fixture, int64_t offset) {
 }
 
 /* A flipped bit in one batch: that batch is not served, all others are, before and after it. */
-Test(cold, a_damaged_batch_costs_itself_only, .timeout = 60) {
+Test(cold, a_damaged_batch_costs_itself_only, .timeout = 300) {
     struct fixture fixture;
     fill(&fixture, 1 << 30, 60, medium);
     fixture_kill(&fixture);
@@ -271,7 +271,7 @@ Test(cold, a_damaged_batch_costs_itself_only, .timeout = 60) {
 
 /* Even where the flip is in a header, which breaks the way from one batch to the next: it costs
  * what begins before the next entry of the index. */
-Test(cold, a_damaged_header_costs_up_to_the_next_index_entry, .timeout = 60) {
+Test(cold, a_damaged_header_costs_up_to_the_next_index_entry, .timeout = 300) {
     struct fixture fixture;
     fill(&fixture, 1 << 30, 60, medium);
     struct index *index = fixture_partition(&fixture, 1)->segments[0].index;
@@ -291,7 +291,7 @@ Test(cold, a_damaged_header_costs_up_to_the_next_index_entry, .timeout = 60) {
 
 /* A file that ends early cannot be read from there on: what is before is served, from the same
  * window, and what comes after is refused range by range, until it is there again. */
-Test(cold, an_unreadable_range_costs_itself_only, .timeout = 60) {
+Test(cold, an_unreadable_range_costs_itself_only, .timeout = 300) {
     struct fixture fixture;
     fill(&fixture, 1 << 30, 60, medium);
     fixture_kill(&fixture);
@@ -322,7 +322,7 @@ Test(cold, an_unreadable_range_costs_itself_only, .timeout = 60) {
 
 /* --- what goes away meanwhile --- */
 
-Test(cold, a_partition_that_is_deleted_meanwhile, .timeout = 60) {
+Test(cold, a_partition_that_is_deleted_meanwhile, .timeout = 300) {
     struct fixture fixture;
     fill(&fixture, 1 << 20, 200, medium);
     struct reading *readings[100];
@@ -340,7 +340,7 @@ Test(cold, a_partition_that_is_deleted_meanwhile, .timeout = 60) {
 }
 
 /* Reads while the log grows, settles and rolls: batches that begin in the file end in the tail. */
-Test(cold, reads_behind_the_writer, .timeout = 120) {
+Test(cold, reads_behind_the_writer, .timeout = 300) {
     struct fixture fixture;
     fixture_init(&fixture, IO_EPOLL);
     fixture.partitions = 1;

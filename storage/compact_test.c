@@ -113,7 +113,7 @@ static void append_many(struct bench *bench, uint32_t keys, int batches) {
 
 static void settle_down(struct bench *bench) {
     struct store *store = bench->fixture.store;
-    uint64_t deadline = clock_monotonic_ns() + 20 * NS_PER_S;
+    uint64_t deadline = clock_monotonic_ns() + 60 * NS_PER_S;
     ring_round(bench->fixture.ring, false);
     while (store->flows || store->reserved_bytes || !journal_is_quiet(&store->journal) ||
            store->compaction || timer_is_armed(&store->compact)) {
@@ -299,7 +299,7 @@ static void newest_stays(enum io_backend backend) {
     expect(&bench, 0);
     bench_deinit(&bench);
 }
-Test(compact, the_newest_of_each_key_stays, .timeout = 60) {
+Test(compact, the_newest_of_each_key_stays, .timeout = 300) {
     newest_stays(IO_EPOLL);
     struct error why;
     struct ring_options options = {.backend = IO_URING, .workers = workers_new(1)};
@@ -309,7 +309,7 @@ Test(compact, the_newest_of_each_key_stays, .timeout = 60) {
     if (ring) newest_stays(IO_URING);
 }
 
-Test(compact, a_start_finds_what_it_left, .timeout = 60) {
+Test(compact, a_start_finds_what_it_left, .timeout = 300) {
     struct bench bench;
     bench_init(&bench, IO_EPOLL);
     for (int round = 0; round < 6; round++) {
@@ -328,7 +328,7 @@ Test(compact, a_start_finds_what_it_left, .timeout = 60) {
 }
 
 /* Any offset can be asked for, also one that is in a gap. */
-Test(compact, every_offset_is_answered, .timeout = 60) {
+Test(compact, every_offset_is_answered, .timeout = 300) {
     struct bench bench;
     bench_init(&bench, IO_EPOLL);
     append_many(&bench, 20, 300);
@@ -345,7 +345,7 @@ Test(compact, every_offset_is_answered, .timeout = 60) {
 }
 
 /* More keys than the map holds: several passes, and memory stays what it is. */
-Test(compact, a_small_map_takes_several_passes, .timeout = 60) {
+Test(compact, a_small_map_takes_several_passes, .timeout = 300) {
     struct bench bench;
     bench_init(&bench, IO_EPOLL);
     bench.fixture.store->options.compact_bytes_max = 1;
@@ -357,7 +357,7 @@ Test(compact, a_small_map_takes_several_passes, .timeout = 60) {
     bench_deinit(&bench);
 }
 
-Test(compact, tombstones_go_after_their_time, .timeout = 60) {
+Test(compact, tombstones_go_after_their_time, .timeout = 300) {
     struct bench bench;
     bench_init(&bench, IO_EPOLL);
     struct partition_rules rules = log_of(&bench)->definition.rules;
@@ -405,7 +405,7 @@ Test(compact, tombstones_go_after_their_time, .timeout = 60) {
 }
 
 /* The last batch of a producer and the last of the log stay, without records if need be. */
-Test(compact, sequences_and_the_end_stay_known, .timeout = 60) {
+Test(compact, sequences_and_the_end_stay_known, .timeout = 300) {
     struct bench bench;
     bench_init(&bench, IO_EPOLL);
     append_batch(&bench, 1, 5, 10, CODEC_ZSTD, true);
@@ -430,7 +430,7 @@ Test(compact, sequences_and_the_end_stay_known, .timeout = 60) {
 }
 
 /* Segments of a few records that nobody closes otherwise. */
-Test(compact, a_small_log_is_closed_by_age, .timeout = 60) {
+Test(compact, a_small_log_is_closed_by_age, .timeout = 300) {
     struct bench bench;
     bench_init(&bench, IO_EPOLL);
     struct partition_rules rules = log_of(&bench)->definition.rules;
@@ -442,7 +442,7 @@ Test(compact, a_small_log_is_closed_by_age, .timeout = 60) {
     cr_assert_eq(log_of(&bench)->segment_count, 1, "not yet");
     rules.compaction_lag_ms_max = 1;
     partition_configure(log_of(&bench), &rules);
-    uint64_t deadline = clock_monotonic_ns() + 10 * NS_PER_S;
+    uint64_t deadline = clock_monotonic_ns() + 60 * NS_PER_S;
     while (bench.fixture.store->compacted.passes == 0 && clock_monotonic_ns() < deadline) {
         compact_round(bench.fixture.store);
         settle_down(&bench);
@@ -458,7 +458,7 @@ Test(compact, a_small_log_is_closed_by_age, .timeout = 60) {
 }
 
 /* delete to compact: all of it is dirty. compact to delete: it stays as it is, and ages. */
-Test(compact, policies_change_while_running, .timeout = 60) {
+Test(compact, policies_change_while_running, .timeout = 300) {
     struct bench bench;
     bench_init(&bench, IO_EPOLL);
     struct partition_rules rules = log_of(&bench)->definition.rules;
@@ -489,7 +489,7 @@ Test(compact, policies_change_while_running, .timeout = 60) {
     bench_deinit(&bench);
 }
 
-Test(compact, a_deleted_partition_leaves_nothing, .timeout = 60) {
+Test(compact, a_deleted_partition_leaves_nothing, .timeout = 300) {
     struct bench bench;
     bench_init(&bench, IO_EPOLL);
     append_many(&bench, 20, 200);
@@ -506,7 +506,7 @@ Test(compact, a_deleted_partition_leaves_nothing, .timeout = 60) {
 }
 
 /* Retention takes away what a pass is about to replace. */
-Test(compact, a_trim_meets_a_pass, .timeout = 60) {
+Test(compact, a_trim_meets_a_pass, .timeout = 300) {
     for (int rounds = 0; rounds < 12; rounds++) {
         struct bench bench;
         bench_init(&bench, IO_EPOLL);
@@ -526,7 +526,7 @@ Test(compact, a_trim_meets_a_pass, .timeout = 60) {
 }
 
 /* A batch that no longer matches its CRC: nothing of the partition changes. */
-Test(compact, damage_ends_it, .timeout = 60) {
+Test(compact, damage_ends_it, .timeout = 300) {
     struct bench bench;
     bench_init(&bench, IO_EPOLL);
     append_many(&bench, 20, 200);
@@ -553,7 +553,7 @@ Test(compact, damage_ends_it, .timeout = 60) {
     bench_deinit(&bench);
 }
 
-Test(compact, a_stop_in_the_middle, .timeout = 60) {
+Test(compact, a_stop_in_the_middle, .timeout = 300) {
     struct bench bench;
     bench_init(&bench, IO_EPOLL);
     append_many(&bench, 20, 200);
@@ -569,7 +569,7 @@ Test(compact, a_stop_in_the_middle, .timeout = 60) {
 }
 
 /* The active segment is nobody's business, and what is in it does not make older records go. */
-Test(compact, only_closed_segments_count, .timeout = 60) {
+Test(compact, only_closed_segments_count, .timeout = 300) {
     struct bench bench;
     bench_init(&bench, IO_EPOLL);
     append_many(&bench, 20, 200);
@@ -587,7 +587,7 @@ Test(compact, only_closed_segments_count, .timeout = 60) {
 }
 
 /* Where nothing is superseded, nothing is written again. */
-Test(compact, what_is_clean_stays_as_it_is, .timeout = 60) {
+Test(compact, what_is_clean_stays_as_it_is, .timeout = 300) {
     struct bench bench;
     bench_init(&bench, IO_EPOLL);
     struct partition_rules rules = log_of(&bench)->definition.rules;
@@ -619,7 +619,7 @@ Test(compact, what_is_clean_stays_as_it_is, .timeout = 60) {
 #ifdef MILLRACE_FAULTS
 /* No space: the pass ends, what it began goes, the log is as it was, and another time it goes on.
  */
-Test(compact, a_full_disk_ends_a_pass, .timeout = 60) {
+Test(compact, a_full_disk_ends_a_pass, .timeout = 300) {
     struct bench bench;
     setenv("MILLRACE_FAULT", "compact_write:1:28", 1);
     bench_init(&bench, IO_EPOLL);

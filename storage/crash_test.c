@@ -334,7 +334,7 @@ static void stops_at(const char *fault) {
 }
 
 /* Started again at once by a supervisor: not for ever. */
-Test(crash, write_errors_in_a_row_refuse_the_start, .timeout = 60) {
+Test(crash, write_errors_in_a_row_refuse_the_start, .timeout = 300) {
     struct fixture fixture;
     struct model model = {0};
     crash_init(&fixture);
@@ -360,11 +360,11 @@ Test(crash, write_errors_in_a_row_refuse_the_start, .timeout = 60) {
     fixture_deinit(&fixture);
 }
 
-Test(crash, a_journal_write_error_stops, .timeout = 60) { stops_at("journal_write:20"); }
-Test(crash, a_segment_write_error_stops, .timeout = 60) { stops_at("segment_write:10"); }
-Test(crash, a_segment_sync_error_stops, .timeout = 60) { stops_at("segment_sync:2"); }
-Test(crash, a_snapshot_write_error_stops, .timeout = 60) { stops_at("snapshot_write:2"); }
-Test(crash, a_snapshot_rename_error_stops, .timeout = 60) { stops_at("snapshot_rename:3"); }
+Test(crash, a_journal_write_error_stops, .timeout = 300) { stops_at("journal_write:20"); }
+Test(crash, a_segment_write_error_stops, .timeout = 300) { stops_at("segment_write:10"); }
+Test(crash, a_segment_sync_error_stops, .timeout = 300) { stops_at("segment_sync:2"); }
+Test(crash, a_snapshot_write_error_stops, .timeout = 300) { stops_at("snapshot_write:2"); }
+Test(crash, a_snapshot_rename_error_stops, .timeout = 300) { stops_at("snapshot_rename:3"); }
 
 /* A read error is an answer, not an end. */
 Test(crash, a_segment_read_error_is_answered) {

@@ -274,7 +274,7 @@ Test(data_directory, a_crash_while_formatting) {
     bench_deinit(&bench);
 }
 
-Test(data_directory, one_process_at_a_time, .timeout = 30) {
+Test(data_directory, one_process_at_a_time, .timeout = 300) {
     struct bench bench;
     bench_init(&bench);
     int ready[2];
@@ -330,7 +330,7 @@ static void starts_that_fail(uint64_t seed, uint64_t fails_at, uint64_t cut_at) 
     data_directory_close(&directory);
     sim_free(sim);
 }
-Test(data_directory, starts_that_fail_leave_a_superblock, .timeout = 60) {
+Test(data_directory, starts_that_fail_leave_a_superblock, .timeout = 300) {
     for (uint64_t seed = 0; seed < 3; seed++)
         for (uint64_t fails_at = 1; fails_at <= 16; fails_at++)
             for (uint64_t cut_at = 1; cut_at <= 16; cut_at++)

@@ -236,7 +236,7 @@ static void torn(unsigned second_file, uint64_t offset, unsigned lost) {
     bench_deinit(&bench);
 }
 
-Test(journal_scan, a_torn_tail_at_any_byte_is_no_damage, .timeout = 120) {
+Test(journal_scan, a_torn_tail_at_any_byte_is_no_damage, .timeout = 300) {
     struct random random;
     random_init(&random, 3);
     static const uint64_t edges[] = {0, 3, 4, 8, 12, 16, 24, 32, 40, 48, 56, 79, 80, 4090};
@@ -264,7 +264,7 @@ Test(journal_scan, the_last_block_torn_at_every_byte) {
     bench_deinit(&bench);
 }
 
-Test(journal_scan, a_flipped_byte_in_an_acknowledged_block_is_damage, .timeout = 120) {
+Test(journal_scan, a_flipped_byte_in_an_acknowledged_block_is_damage, .timeout = 300) {
     for (uint64_t lost = 1; lost <= 16; lost++) {
         struct bench bench;
         bench_init(&bench, 3);

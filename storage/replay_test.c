@@ -298,7 +298,7 @@ static void overlap(uint64_t seed, size_t again_after) {
     for (size_t at = 0; at < ENTRIES; at++) entry_deinit(&entries[at]);
     bench_deinit(&once), bench_deinit(&twice);
 }
-Test(replay, what_is_met_again_changes_nothing, .timeout = 60) {
+Test(replay, what_is_met_again_changes_nothing, .timeout = 300) {
     for (uint64_t seed = 0; seed < 10; seed++)
         for (size_t after = 0; after <= ENTRIES; after += 5) overlap(seed, after);
 }

@@ -85,7 +85,7 @@ Test(snapshot, round_trip) {
     fixture_deinit(&fixture);
 }
 
-Test(snapshot, every_truncation_and_flipped_byte_is_refused, .timeout = 60) {
+Test(snapshot, every_truncation_and_flipped_byte_is_refused, .timeout = 300) {
     struct fixture fixture;
     fill(&fixture);
     struct byte_buffer bytes = {0};

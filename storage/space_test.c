@@ -51,7 +51,7 @@ static void rounds_for_ms(struct fixture *fixture, uint64_t ms) {
 }
 
 static void run_until_space(struct fixture *fixture) {
-    uint64_t deadline_ns = clock_monotonic_ns() + 20 * NS_PER_S;
+    uint64_t deadline_ns = clock_monotonic_ns() + 60 * NS_PER_S;
     while (fixture->store->disk.short_since_ns) {
         ring_round(fixture->ring, true);
         cr_assert(clock_monotonic_ns() < deadline_ns, "it does not notice that there is space");
@@ -100,11 +100,11 @@ static void heals(size_t bytes) {
     fixture_deinit(&fixture);
 }
 
-Test(space, small_appends_go_on_when_there_is_room, .timeout = 60) { heals(20000); }
-Test(space, middling_appends_go_on_when_there_is_room, .timeout = 60) { heals(100000); }
+Test(space, small_appends_go_on_when_there_is_room, .timeout = 300) { heals(20000); }
+Test(space, middling_appends_go_on_when_there_is_room, .timeout = 300) { heals(100000); }
 
 /* Appended before anybody knew: no error, but later. */
-Test(space, what_has_its_offset_waits_for_room, .timeout = 60) {
+Test(space, what_has_its_offset_waits_for_room, .timeout = 300) {
     struct fixture fixture;
     setenv("MILLRACE_FAULT", "segment_allocate:1:28:8", 1);
     fixture_init(&fixture, IO_EPOLL);
@@ -119,7 +119,7 @@ Test(space, what_has_its_offset_waits_for_room, .timeout = 60) {
 }
 
 /* … and what comes behind it in its partition is not kept waiting for it; others go on. */
-Test(space, what_is_behind_a_large_one_is_refused_in_time, .timeout = 60) {
+Test(space, what_is_behind_a_large_one_is_refused_in_time, .timeout = 300) {
     struct fixture fixture;
     setenv("MILLRACE_FAULT", "segment_allocate:1:28:8", 1);
     fixture_init(&fixture, IO_EPOLL);
@@ -141,7 +141,7 @@ Test(space, what_is_behind_a_large_one_is_refused_in_time, .timeout = 60) {
 }
 
 /* Less than the reserve is free: clients wait, the broker's own go on. */
-Test(space, the_reserve_is_not_for_records, .timeout = 60) {
+Test(space, the_reserve_is_not_for_records, .timeout = 300) {
     struct fixture fixture;
     setenv("MILLRACE_FAULT", "disk_free:1:28:10", 1);
     fixture_init(&fixture, IO_EPOLL);
@@ -159,7 +159,7 @@ Test(space, the_reserve_is_not_for_records, .timeout = 60) {
 }
 
 /* A short time-out is kept behind a long one. */
-Test(space, each_waits_as_long_as_it_said, .timeout = 60) {
+Test(space, each_waits_as_long_as_it_said, .timeout = 300) {
     struct fixture fixture;
     setenv("MILLRACE_FAULT", "disk_free:1:28:1000", 1);
     fixture_init(&fixture, IO_EPOLL);
@@ -200,7 +200,7 @@ static void make_catalog(struct fixture *fixture) {
 
 /* No byte can be written out and the journal is full: groups outlast records, the catalog outlasts
  * groups, records can still be deleted after that, and it stops and starts. */
-Test(space, what_matters_more_outlasts_the_rest, .timeout = 120) {
+Test(space, what_matters_more_outlasts_the_rest, .timeout = 300) {
     struct fixture fixture;
     setenv("MILLRACE_FAULT", "segment_allocate:1:28", 1);
     fixture_init(&fixture, IO_EPOLL);
@@ -230,7 +230,7 @@ Test(space, what_matters_more_outlasts_the_rest, .timeout = 120) {
 }
 
 /* More than a start likes to hold in memory, and not a byte of it can be written. */
-Test(space, a_start_finds_the_disk_full, .timeout = 60) {
+Test(space, a_start_finds_the_disk_full, .timeout = 300) {
     struct fixture fixture;
     setenv("MILLRACE_FAULT", "segment_allocate:1:28", 1);
     fixture_init(&fixture, IO_EPOLL);
@@ -246,7 +246,7 @@ Test(space, a_start_finds_the_disk_full, .timeout = 60) {
 }
 
 /* Records that were never written out are given up without being written. */
-Test(space, retention_frees_what_could_not_be_written, .timeout = 60) {
+Test(space, retention_frees_what_could_not_be_written, .timeout = 300) {
     struct fixture fixture;
     setenv("MILLRACE_FAULT", "segment_allocate:1:28", 1);
     fixture_init(&fixture, IO_EPOLL);
@@ -257,7 +257,7 @@ Test(space, retention_frees_what_could_not_be_written, .timeout = 60) {
     rounds_for_ms(&fixture, 50);
     cr_assert_gt(store->unsettled_bytes, 600000);
     retain_round(store);
-    uint64_t deadline_ns = clock_monotonic_ns() + 10 * NS_PER_S;
+    uint64_t deadline_ns = clock_monotonic_ns() + 60 * NS_PER_S;
     while (store->unsettled_bytes > 0 || !list_is_empty(&store->settling)) {
         ring_round(fixture.ring, true);
         cr_assert(clock_monotonic_ns() < deadline_ns, "%lu", (unsigned long)store->unsettled_bytes);

@@ -297,7 +297,7 @@ def test_names_by_the_hundred_thousand():
         body = struct.pack(">hhih", 3, 4, 1, -1) + struct.pack(">i", 200000) + names + b"\1"
         client.write(struct.pack(">i", len(body)) + body)
         _, answer = codec.decode_response("Metadata", 4, client.read_frame())
-        assert time.monotonic() - began < 15
+        assert time.monotonic() - began < 60
         assert [topic["name"] for topic in answer["topics"]] == [f"{i:06}" for i in range(200000)]
         codes = [topic["error_code"] for topic in answer["topics"]]
         assert codes == [0] * 1000 + [ERRORS["UNKNOWN_TOPIC_OR_PARTITION"]] * 199000

@@ -58,9 +58,8 @@ def test_sigterm_finishes_what_is_in_flight():
             client.write(b"".join(client.frame("Produce", 9, **client.produce_body(
                 "t", {i % 2: records.batch([b"%d" % i])})) for i in range(50)))
             time.sleep(0.1)
-            began = time.monotonic()
             assert broker.stop() == 0
-            assert time.monotonic() - began < 4
+            assert "are cut" not in broker.said()
             answers = [client.receive() for _ in range(50)]
             assert poller.receive()["responses"]
         assert all(a["responses"][0]["partition_responses"][0]["error_code"] == 0 for a in answers)
