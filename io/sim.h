@@ -34,9 +34,10 @@ uint64_t sim_now_ns(const struct sim *sim);
 void sim_power_cut(struct sim *sim);
 void sim_kill(struct sim *sim);
 /* Disk operation number `at` (counted from now, from 1) fails with this errno, once; 0 = the first
- * write from there on stores a part and fails with ENOSPC. A failed write may store a part; a
- * failed sync forgets what was to be synced, as Linux does: the next one succeeds and the data is
- * lost. */
+ * write from there on stores a part and fails with ENOSPC. A failed write may store nothing, a
+ * part, or (EIO) all; a failed sync forgets what was to be synced, as Linux does, and so does a
+ * write that stored all and failed: it is read back until the power goes, the next sync succeeds,
+ * and the data is lost. */
 void sim_fail_disk(struct sim *sim, uint64_t at, int error_number);
 
 /* What else may happen to one operation. */
@@ -45,11 +46,13 @@ enum sim_spoil {
     SIM_SPOIL_LOST,  /* a write stores nothing and says that it is done */
     SIM_SPOIL_TORN,  /* a write stores sectors that are not stable, and the disk stops */
     SIM_SPOIL_STOP,  /* the disk stops: this operation and all later ones do nothing but fail */
+    /* a write fails with EIO, is read back, and no sync makes it stable any more */
+    SIM_SPOIL_FORGOTTEN,
 };
 /* As sim_fail_disk(). A disk that has stopped waits for the power cut or kill. */
 void sim_spoil_disk(struct sim *sim, uint64_t at, enum sim_spoil spoil);
 bool sim_disk_has_stopped(const struct sim *sim);
-/* Whether what was armed has happened; not so where SHORT or LOST met no write. */
+/* Whether what was armed has happened; not so where SHORT, LOST or FORGOTTEN met no write. */
 bool sim_disk_is_spoilt(const struct sim *sim);
 /* Called before each disk operation; it may arm a fault for that one. */
 void sim_watch_disk(struct sim *sim, void (*before)(void *context, bool is_write), void *context);

@@ -161,10 +161,13 @@ static void node_settle(struct sim_node *node, uint64_t from, uint64_t to) {
     if (node->size < node->stable_size) node->stable_size = node->size;
 }
 
-/* As Linux after a failed write-back: the pages count as clean, the disk never got them. */
-static void node_forget_dirty(struct sim_node *node) {
-    for (size_t at = 0; at < node->page_count; at++)
-        if (node->pages[at]) node->pages[at]->dirty = 0;
+/* As Linux after a failed write-back: sectors count as clean, the disk never got them. */
+static void node_forget(struct sim_node *node, uint64_t from, uint64_t to) {
+    for (uint64_t at = round_down(from, SECTOR); at < to; at += SECTOR) {
+        if (at / PAGE >= node->page_count) return;
+        struct sim_page *page = node->pages[at / PAGE];
+        if (page) page->dirty &= (uint8_t) ~(1u << (at % PAGE / SECTOR));
+    }
 }
 
 static void page_crash(struct sim *sim, struct sim_page *page, unsigned keep) {
@@ -329,7 +332,7 @@ static struct sim_place place_of(struct sim *sim, const char *path) {
 /* --- faults --- */
 
 /* How much of a write is stored. */
-enum stored { STORED_ALL, STORED_PART, STORED_UNSTABLE, STORED_NOTHING };
+enum stored { STORED_ALL, STORED_PART, STORED_UNSTABLE, STORED_FORGOTTEN, STORED_NOTHING };
 
 struct outcome {
     int failed; /* 0, or the positive errno */
@@ -342,6 +345,9 @@ static struct outcome spoil_outcome(struct sim *sim, bool is_write) {
             sim->is_spoilt = is_write;
             return is_write ? (struct outcome){ENOSPC, STORED_PART} : (struct outcome){0};
         case SIM_SPOIL_LOST: sim->is_spoilt = is_write; return (struct outcome){0, STORED_NOTHING};
+        case SIM_SPOIL_FORGOTTEN:
+            sim->is_spoilt = is_write;
+            return is_write ? (struct outcome){EIO, STORED_FORGOTTEN} : (struct outcome){0};
         case SIM_SPOIL_TORN:
         case SIM_SPOIL_STOP:
             sim->is_spoilt = sim->disk_stopped = true;
@@ -349,6 +355,12 @@ static struct outcome spoil_outcome(struct sim *sim, bool is_write) {
                 EIO, sim->spoil == SIM_SPOIL_TORN ? STORED_UNSTABLE : STORED_NOTHING};
     }
     unreachable();
+}
+
+static enum stored stored_by_failure(struct sim *sim) {
+    if (sim->fault_errno == 0) return STORED_PART;
+    if (sim->fault_errno == EIO && sim_chance(sim, 3)) return STORED_FORGOTTEN;
+    return sim_chance(sim, 4) ? STORED_PART : STORED_NOTHING;
 }
 
 /* Counts the operation and says what becomes of it. */
@@ -366,9 +378,8 @@ static struct outcome disk_outcome(struct sim *sim, bool is_write) {
     sim->fault_in = 0;
     if (sim->spoil >= 0) return spoil_outcome(sim, is_write);
     sim->is_spoilt = true;
-    bool part = is_write && (sim->fault_errno == 0 || sim_chance(sim, 4));
     return (struct outcome){sim->fault_errno ? sim->fault_errno : ENOSPC,
-                            part ? STORED_PART : STORED_NOTHING};
+                            is_write ? stored_by_failure(sim) : STORED_NOTHING};
 }
 
 static int disk_step(struct sim_disk *disk) {
@@ -579,6 +590,7 @@ static int file_sim_write_at(struct file *file, const void *at, size_t len, uint
     struct outcome outcome = disk_outcome(self->sim, true);
     size_t stored = stored_of(self->sim, outcome, len);
     if (stored > 0) node_write(self->node, at, stored, position);
+    if (outcome.stored == STORED_FORGOTTEN) node_forget(self->node, position, position + len);
     if (!outcome.failed) node_grow(self->node, position + len);
     return -outcome.failed;
 }
@@ -590,7 +602,7 @@ static int file_sim_sync(struct file *file) {
         node_settle(self->node, 0, self->node->size);
         node_settle(self->node, self->node->size, self->node->page_count * (uint64_t)PAGE);
     } else if (file_lives(self)) {
-        node_forget_dirty(self->node);
+        node_forget(self->node, 0, self->node->page_count * (uint64_t)PAGE);
     }
     return failed;
 }
@@ -642,6 +654,7 @@ static int64_t transfer_write(struct sim *sim, struct sim_transfer *transfer) {
     size_t size = op_size(op);
     struct outcome outcome = disk_outcome(sim, true);
     transfer_store(op, stored_of(sim, outcome, size));
+    if (outcome.stored == STORED_FORGOTTEN) node_forget(node, op->position, op->position + size);
     if (outcome.failed) return -outcome.failed;
     node_grow(node, op->position + size);
     if (op->durable) node_settle(node, op->position, op->position + size);

@@ -434,6 +434,32 @@ Test(sim, after_a_failed_sync_the_next_one_lies) {
     sim_free(life.sim);
 }
 
+/* A write whose write-back has failed: it is read back, and only writing it again makes it durable.
+ */
+Test(sim, a_forgotten_write_goes_with_the_power) {
+    for (int again = 0; again < 2; again++) {
+        struct life life = {.sim = sim_new(1)};
+        life_begin(&life);
+        make_stable_file(&life, "x", SECTOR, 1);
+        struct file *file = open_file(life.disk, "x", FILE_WRITE);
+        uint8_t data[SECTOR];
+        memset(data, 2, sizeof data);
+        sim_spoil_disk(life.sim, 1, SIM_SPOIL_FORGOTTEN);
+        cr_assert_eq(file_write_at(file, data, SECTOR, 0), -EIO);
+        cr_assert(sim_disk_is_spoilt(life.sim));
+        if (again) cr_assert_eq(file_write_at(file, data, SECTOR, 0), 0);
+        cr_assert_eq(file_sync(file), 0);
+        cr_assert_eq(sectors_with(&life, "x", 2), 1);
+        sim_power_cut(life.sim);
+        file_close(file);
+        life_end(&life);
+        life_begin(&life);
+        cr_assert_eq(sectors_with(&life, "x", again ? 2 : 1), 1);
+        life_end(&life);
+        sim_free(life.sim);
+    }
+}
+
 Test(sim, files_keep_their_rules) {
     struct life life = {.sim = sim_new(1)};
     life_begin(&life);

@@ -14,8 +14,9 @@
 enum {
     SCRIPT_SEED = 4, /* of the delays, and of what each operation draws */
     ROUNDS = 10,
-    FAULTS = 8,
-    LOST = 7,
+    FAULTS = 9,
+    FORGOTTEN = 7,
+    LOST = 8,
     STEPS_MAX = 24, /* events between two operations */
 };
 #define QUIET_NS (60 * NS_PER_MS)
@@ -53,6 +54,7 @@ static const struct fault_kind kinds[FAULTS] = {
     {"is cut off, nothing unsynced is kept", 0, SIM_SPOIL_STOP, 0, false},
     {"is cut off, most of the unsynced is kept", 0, SIM_SPOIL_STOP, 7, false},
     {"is cut off by a kill", 0, SIM_SPOIL_STOP, -1, false},
+    {"is read back but not durable, and a kill", 0, SIM_SPOIL_FORGOTTEN, -1, true},
     {"is lost", 0, SIM_SPOIL_LOST, 4, true},
 };
 
@@ -171,6 +173,12 @@ static void script_round(struct script *script) {
 
 /* --- lives --- */
 
+/* What was read back but is not durable only a power cut can show: before anything else has made
+ * it so, or has made it needless. */
+static bool script_is_cut_at_once(const struct script *script) {
+    return script->is_over && script->kind == FORGOTTEN && !script->run->last;
+}
+
 /* After a lost write a pause, whose closing block says what was acknowledged: else nobody could
  * tell. Not a clean stop, which needs the journal no more. */
 static void script_finish(struct script *script) {
@@ -192,6 +200,7 @@ static void script_live(void *context) {
     }
     run->is_open = true;
     if (script->is_over || script->round % 2) life_verify(run);
+    if (script_is_cut_at_once(script)) return;
     if (!run->last) script_round(script);
     script_finish(script);
 }
@@ -201,6 +210,8 @@ static void script_crash(struct script *script, bool hit) {
     struct run *run = script->run;
     int keep = script->round % 3 == 1 ? -1 : 4;
     if (hit) keep = kinds[script->kind].keep;
+    if (script_is_cut_at_once(script)) keep = 0;
+    seed_crashes();
     if (keep < 0)
         sim_kill(run->sim);
     else

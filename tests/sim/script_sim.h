@@ -15,5 +15,5 @@ struct sweep;
 /* Point by point: what fails or stops, and writes that are lost. */
 void script_sweep_faults(struct sweep *sweep);
 void script_sweep_lies(struct sweep *sweep);
-/* One point: disk operation `seed / 8`, counted from 1, and the kind of fault. 0: nothing fails. */
+/* One point: disk operation `seed / 9`, counted from 1, and the kind of fault. 0: nothing fails. */
 uint64_t script_sim(uint64_t seed);

@@ -3,6 +3,7 @@
 #include <criterion/criterion.h>
 #include <malloc.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
@@ -29,7 +30,8 @@ enum { SPEED = 2 };
 
 /* Shared with the children. */
 struct progress {
-    uint64_t done, crashes;
+    uint64_t done;
+    _Atomic uint64_t crashes; /* of several children at the same time */
     uint64_t digests[SEEDS_PER_CHILD];
 };
 
@@ -74,12 +76,10 @@ static noreturn void child_main(struct progress *progress, uint64_t first, uint6
     _exit(0);
 }
 
-/* False, and says how to repeat it, when it did not end well. */
-static bool child_is_fine(pid_t child, const char *name, const uint64_t *seed_of, uint64_t first) {
-    int status = 0;
-    cr_assert(waitpid(child, &status, 0) == child);
+/* False, and says how to repeat it, when the child did not end well. */
+static bool status_is_fine(int status, const char *name, uint64_t at) {
     if (WIFEXITED(status) && WEXITSTATUS(status) == 0) return true;
-    unsigned long seed = (unsigned long)(first + (seed_of ? *seed_of : 0));
+    unsigned long seed = (unsigned long)at;
     fprintf(stderr, "seed %lu of %s %s %d; again: MILLRACE_SIM_SEED=%lu sim_test --filter %s\n",
             seed, name, WIFSIGNALED(status) ? "ended by signal" : "exited",
             WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status), seed, name);
@@ -93,7 +93,9 @@ static bool child_run(struct progress *progress, uint64_t first, uint64_t count,
     pid_t child = fork();
     cr_assert(child >= 0);
     if (child == 0) child_main(progress, first, count, run);
-    return child_is_fine(child, name, &progress->done, first);
+    int status = 0;
+    cr_assert(waitpid(child, &status, 0) == child);
+    return status_is_fine(status, name, first + progress->done);
 }
 
 static struct progress *progress_new(void) {
@@ -101,6 +103,11 @@ static struct progress *progress_new(void) {
         mmap(NULL, sizeof *progress, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     cr_assert(progress != MAP_FAILED);
     return progress;
+}
+
+static double crashes_a_minute(const struct progress *progress, uint64_t begun_ns) {
+    double minutes = (double)(clock_monotonic_ns() - begun_ns) / (60.0 * NS_PER_S);
+    return (double)progress->crashes / minutes;
 }
 
 void seeds_run(const char *name, uint64_t count, simulation *run) {
@@ -115,10 +122,9 @@ void seeds_run(const char *name, uint64_t count, simulation *run) {
         failures++;
         progress->done++;
     }
-    double minutes = (double)(clock_monotonic_ns() - begun_ns) / (60.0 * NS_PER_S);
     fprintf(stderr, "%s: %lu seeds, %lu crashes and starts, %.0f a minute\n", name,
             (unsigned long)count, (unsigned long)progress->crashes,
-            (double)progress->crashes / minutes);
+            crashes_a_minute(progress, begun_ns));
     munmap(progress, sizeof *progress);
     cr_assert_eq(failures, 0, "%u seeds of %s failed", failures, name);
 }
@@ -139,10 +145,28 @@ void seeds_repeat(const char *name, uint64_t count, simulation *run) {
 
 /* --- sweeps --- */
 
+static void sweep_wait(struct sweep *sweep) {
+    int status = 0;
+    pid_t child = waitpid(-1, &status, 0);
+    cr_assert(child > 0);
+    for (unsigned at = 0; at < sweep->running_count; at++) {
+        struct branch branch = sweep->running[at];
+        if (branch.child != child) continue;
+        sweep->running[at] = sweep->running[--sweep->running_count];
+        sweep->failures += !status_is_fine(status, sweep->name, branch.seed);
+        return;
+    }
+}
+
+static unsigned sweep_jobs(void) {
+    uint64_t jobs = environment_number("MILLRACE_SIM_JOBS", 1);
+    return jobs > SWEEP_JOBS_MAX ? SWEEP_JOBS_MAX : jobs > 1 ? (unsigned)jobs : 1;
+}
+
 bool sweep_branches(struct sweep *sweep, uint64_t seed) {
-    if (sweep->met == 0) process_prepare();
     uint64_t stride = environment_number("MILLRACE_SIM_STRIDE", sweep->stride);
     if (sweep->met++ % stride != stride / 2 || sweep->failures >= FAILURES_MAX) return false;
+    while (sweep->running_count >= sweep_jobs()) sweep_wait(sweep);
     sweep->visited++;
     fflush(NULL);
     pid_t child = fork();
@@ -152,25 +176,38 @@ bool sweep_branches(struct sweep *sweep, uint64_t seed) {
         sweep->is_branch = true;
         return true;
     }
-    sweep->failures += !child_is_fine(child, sweep->name, NULL, seed);
+    sweep->running[sweep->running_count++] = (struct branch){child, seed};
     return false;
 }
 
+static void sweep_say(struct sweep *sweep) {
+    fprintf(stderr,
+            "%s: %lu of %lu points visited, %lu failed; %lu crashes and starts, %.0f a minute\n",
+            sweep->name, (unsigned long)sweep->visited, (unsigned long)sweep->met,
+            (unsigned long)sweep->failures, (unsigned long)sweep->progress->crashes,
+            crashes_a_minute(sweep->progress, sweep->begun_ns));
+}
+
 void sweep_end(struct sweep *sweep) {
-    if (!sweep->is_branch)
-        fprintf(stderr, "%s: %lu of %lu points visited, %lu failed\n", sweep->name,
-                (unsigned long)sweep->visited, (unsigned long)sweep->met,
-                (unsigned long)sweep->failures);
-    bool fine = sweep->is_branch || (sweep->visited > 0 && sweep->failures == 0);
-    _exit(fine ? 0 : 1); /* what crashed lives leave behind goes with it */
+    if (sweep->is_branch) _exit(0); /* what crashed lives leave behind goes with it */
+    while (sweep->running_count > 0) sweep_wait(sweep);
+    sweep_say(sweep);
+    _exit(sweep->visited > 0 && sweep->failures == 0 ? 0 : 1);
 }
 
 void sweep_run(struct sweep *sweep, void (*run)(struct sweep *sweep)) {
+    sweep->progress = progress_new();
+    sweep->begun_ns = clock_monotonic_ns();
     fflush(NULL);
     pid_t child = fork();
     cr_assert(child >= 0);
-    if (child == 0) run(sweep);
+    if (child == 0) {
+        process_prepare();
+        own_progress = sweep->progress;
+        run(sweep);
+    }
     int status = 0;
     cr_assert(waitpid(child, &status, 0) == child);
+    munmap(sweep->progress, sizeof *sweep->progress);
     cr_assert(WIFEXITED(status) && WEXITSTATUS(status) == 0, "points of %s failed", sweep->name);
 }
