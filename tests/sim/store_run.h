@@ -30,6 +30,7 @@ struct mixture {
     struct store_options options;
     struct partition_rules rules;
     bool has_faults, changes_cores;
+    bool ends_at_switches; /* lives end while blocks of two journal files are on their way */
 };
 
 /* One idempotent producer: its batches in order of sequence. */

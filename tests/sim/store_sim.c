@@ -5,6 +5,7 @@
 
 #include "base/clock.h"
 #include "io/sim.h"
+#include "storage/state.h"
 #include "tests/sim/seams.h"
 #include "tests/sim/seeds.h"
 #include "tests/sim/store_run.h"
@@ -101,6 +102,24 @@ static void life_begin_load(struct run *run) {
     }
 }
 
+/* Whether a block on its way is the last of a full file, and one behind it is in the next. */
+static bool journal_is_switching(const struct journal *journal) {
+    if (!journal->current || journal->current->used == 0) return false;
+    for (unsigned at = 0; at < journal->file_count; at++)
+        if (journal->files[at].state == JOURNAL_FILE_FULL &&
+            journal->files[at].last_sequence > journal->acknowledged_through)
+            return true;
+    return false;
+}
+
+static bool life_ends_here(struct run *run) {
+    if (!run->mix.ends_at_switches || run->last) return false;
+    for (unsigned core = 0; core < run->life->core_count; core++)
+        if (journal_is_switching(&run->life->cores[core].store->journal))
+            return run_chance(run, 1, 4);
+    return false;
+}
+
 /* --- the run --- */
 
 static void run_arm_fault(struct run *run) {
@@ -125,8 +144,10 @@ static void run_live(void *context) {
     run->is_open = true;
     if (run->last || run_chance(run, 1, 2)) life_verify(run);
     life_begin_load(run);
-    for (uint64_t steps = run_below(run, run->mix.steps_max); steps > 0; steps--)
+    for (uint64_t steps = run_below(run, run->mix.steps_max); steps > 0; steps--) {
         seed_expect(run_step(run, UINT64_MAX), "nothing happens any more");
+        if (life_ends_here(run)) return;
+    }
     if (run->last || run_chance(run, 1, 5)) life_stop(run);
 }
 
@@ -185,6 +206,21 @@ uint64_t store_sim_compaction(uint64_t seed) {
     run->mix.options.compact_check_ms = RUN_PICK(run, 1, 1, 4);
     run->mix.rules.segment_bytes = (int64_t)RUN_PICK(run, 8 << 10, 30 << 10, 100 << 10);
     run->mix.has_faults = seed % 3 == 0;
+    return run_all(run);
+}
+
+uint64_t store_sim_switches(uint64_t seed) {
+    struct run *run = run_drawn(seed);
+    run->mix.ends_at_switches = true;
+    run->mix.lives = 12;
+    run->mix.steps_max = 2000;
+    run->mix.partitions = 2 + (unsigned)run_below(run, 5);
+    run->mix.small = 2;
+    run->mix.large = 2;
+    run->mix.journal_files = (unsigned)RUN_PICK(run, 3, 4);
+    run->mix.journal_file_bytes = 1 << 20; /* smaller ones go with the next start */
+    run->mix.options.journal_bytes_max = 1;
+    run->mix.options.unsettled_bytes_max = 4 << 20;
     return run_all(run);
 }
 

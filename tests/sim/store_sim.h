@@ -13,3 +13,6 @@ uint64_t store_sim_faults(uint64_t seed);
 uint64_t store_sim_cores(uint64_t seed);
 /* All partitions are compacted, in small segments. */
 uint64_t store_sim_compaction(uint64_t seed);
+/* Lives end while the journal goes on from one file to the next: what a crash leaves then is spread
+ * over both. */
+uint64_t store_sim_switches(uint64_t seed);
