@@ -51,7 +51,7 @@ static void expect_whole(struct fixture *fixture, uint32_t id, int64_t next) {
 }
 
 /* More than may bypass at once: the rest goes on when one has finished. */
-Test(flow, a_burst_of_large_appends, .timeout = 60) {
+Test(flow, a_burst_of_large_appends, .timeout = 300) {
     struct fixture fixture;
     fixture_init(&fixture, IO_EPOLL);
     fixture.options.unsettled_bytes_max = 256 << 20;
@@ -69,7 +69,7 @@ Test(flow, a_burst_of_large_appends, .timeout = 60) {
 
 /* The first checkpoint after a start may take long, when many files must be made for it: appends do
  * not wait for it while the journal may grow. */
-Test(flow, the_journal_grows_when_a_checkpoint_is_slow, .timeout = 60) {
+Test(flow, the_journal_grows_when_a_checkpoint_is_slow, .timeout = 300) {
     struct fixture fixture;
     fixture_init(&fixture, IO_EPOLL);
     fixture_start(&fixture);
@@ -97,7 +97,7 @@ Test(flow, the_journal_grows_when_a_checkpoint_is_slow, .timeout = 60) {
 
 /* Partitions that fill evenly want to write out all at once: they take turns, and all get theirs.
  */
-Test(flow, write_outs_take_turns, .timeout = 60) {
+Test(flow, write_outs_take_turns, .timeout = 300) {
     struct fixture fixture;
     fixture_init(&fixture, IO_EPOLL);
     fixture.partitions = FIXTURE_PARTITIONS;
@@ -125,7 +125,7 @@ Test(flow, write_outs_take_turns, .timeout = 60) {
 }
 
 /* A small batch in front of one that is larger than a bypass should be. */
-Test(flow, a_huge_append_behind_a_small_one, .timeout = 60) {
+Test(flow, a_huge_append_behind_a_small_one, .timeout = 300) {
     struct fixture fixture;
     fixture_init(&fixture, IO_EPOLL);
     fixture_start(&fixture);
@@ -145,7 +145,7 @@ Test(flow, a_huge_append_behind_a_small_one, .timeout = 60) {
 
 /* Around the size from which batches bypass the journal, with a journal that is always nearly full:
  * whatever is accepted is formed. */
-Test(flow, a_small_journal_with_batches_of_every_size, .timeout = 120) {
+Test(flow, a_small_journal_with_batches_of_every_size, .timeout = 300) {
     struct fixture fixture;
     fixture_init(&fixture, IO_EPOLL);
     fixture.options.journal_bytes_max = 2 << 20;
@@ -174,7 +174,7 @@ Test(flow, a_small_journal_with_batches_of_every_size, .timeout = 120) {
     fixture_deinit(&fixture);
 }
 
-Test(flow, deletion_under_everything_gives_all_back, .timeout = 60) {
+Test(flow, deletion_under_everything_gives_all_back, .timeout = 300) {
     struct fixture fixture;
     fixture_init(&fixture, IO_EPOLL);
     fixture.rules.segment_bytes = 1 << 20;
@@ -203,7 +203,7 @@ Test(flow, deletion_under_everything_gives_all_back, .timeout = 60) {
 }
 
 /* Nothing is durable, but memory stays bounded and the end is as orderly. */
-Test(flow, an_ephemeral_store_stops_in_the_middle, .timeout = 60) {
+Test(flow, an_ephemeral_store_stops_in_the_middle, .timeout = 300) {
     struct fixture fixture;
     fixture_init(&fixture, IO_EPOLL);
     fixture.options.durable = false;
@@ -220,7 +220,7 @@ Test(flow, an_ephemeral_store_stops_in_the_middle, .timeout = 60) {
 }
 
 /* Fewer descriptors than files that are written and read at once: slower, but everything ends. */
-Test(flow, hardly_any_handles, .timeout = 60) {
+Test(flow, hardly_any_handles, .timeout = 300) {
     struct fixture fixture;
     fixture_init(&fixture, IO_EPOLL);
     fixture.options.segment_handles_max = 1;
@@ -272,20 +272,22 @@ static void tend_a_second_later(struct fixture *fixture) {
     while (fixture->store->checkpoint);
 }
 
-/* A file made is no checkpoint made: else a journal that grew would grow again at once. */
-Test(flow, a_journal_does_not_grow_because_it_grew, .timeout = 60) {
+/* A file made is no checkpoint made: else a journal that grew would grow again at once. Behind the
+ * checkpoint it may grow, because that was one. */
+Test(flow, a_journal_does_not_grow_because_it_grew, .timeout = 300) {
     struct fixture fixture;
     fixture_init(&fixture, IO_EPOLL);
     fixture_start(&fixture);
-    struct fleet fleet = {0};
-    while (fixture.store->journal.commit_bytes < 10 << 20) {
-        for (uint32_t id = 1; id <= 8; id++) launch(&fixture, &fleet, id, 60000);
-        fixture_run_until(&fixture, &fleet.all_done);
-        do ring_round(fixture.ring, false);
-        while (fixture.store->checkpoint);
+    const struct journal *journal = &fixture.store->journal;
+    struct fleet fleet = {.all_done = true};
+    while (!fixture.store->checkpoint) {
+        if (fleet.all_done)
+            for (uint32_t id = 1; id <= 8; id++) launch(&fixture, &fleet, id, 60000);
+        ring_round(fixture.ring, false);
     }
-    cr_assert_eq(fixture.store->checkpoints, 1);
-    cr_assert_eq(fixture.store->journal.file_count, 2);
+    cr_assert_eq(journal->file_count, 2);
+    cr_assert_null(journal->filling);
+    fixture_run_until(&fixture, &fleet.all_done);
     fixture_stop(&fixture);
     fixture_deinit(&fixture);
 }
@@ -312,7 +314,7 @@ static uint64_t replayed_after(uint64_t replay_bytes_max, uint64_t *written) {
     fixture_deinit(&fixture);
     return replayed;
 }
-Test(flow, a_start_after_a_crash_reads_no_more_than_the_bound, .timeout = 60) {
+Test(flow, a_start_after_a_crash_reads_no_more_than_the_bound, .timeout = 300) {
     uint64_t written = 0;
     cr_assert(replayed_after(1 << 20, &written) < 3 << 20);
     cr_assert(written > 6 << 20);
