@@ -4,6 +4,9 @@
 
 #include "base/base64.h"
 
+/* A Protobuf schema that has more of them cannot be compiled; others have none, as a rule. */
+enum { REFERENCES_MAX = SCHEMA_FILES_MAX - 1 };
+
 /* --- reading --- */
 
 static json_t *body_parse(struct api_call *call) {
@@ -43,6 +46,8 @@ static bool references_read(struct api_call *call, const json_t *object,
                             struct schema_entry *entry) {
     const json_t *list = json_object_get(object, "references");
     size_t count = json_array_size(list);
+    if (count > REFERENCES_MAX)
+        return call_refuse(call, 422, 42201, "More than %d references", REFERENCES_MAX);
     struct schema_reference *references =
         arena_array(&call->arena, struct schema_reference, count + 1);
     for (size_t i = 0; i < count; i++) {

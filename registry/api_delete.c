@@ -80,6 +80,15 @@ static bool check_version(struct api_call *call, const struct deletion *deletion
     return true;
 }
 
+/* The subject that is to lose something; NULL with a refusal. */
+static const struct subject *find_subject(struct api_call *call, const struct subjects *subjects) {
+    const struct deletion *deletion = (const struct deletion *)call->detail;
+    const struct subject *subject = subjects_named(subjects, deletion->subject);
+    bool may =
+        may_write(call, subjects, deletion->subject) && check_subject(call, deletion, subject);
+    return may ? subject : NULL;
+}
+
 /* --- on the registry's core --- */
 
 /* The highest id is kept, whatever goes. */
@@ -113,9 +122,8 @@ static void version_make(struct schema_change *change, struct schema_machine *ma
     struct api_call *call = container_of(change, struct api_call, change);
     struct deletion *deletion = (struct deletion *)call->detail;
     const struct subjects *subjects = schema_machine_subjects(machine);
-    const struct subject *subject = subjects_named(subjects, deletion->subject);
-    if (!may_write(call, subjects, deletion->subject) || !check_subject(call, deletion, subject))
-        return;
+    const struct subject *subject = find_subject(call, subjects);
+    if (!subject) return;
     const struct subject_version *version =
         subject_find_version(subject, deletion->version, deletion->version != -1);
     if (!check_version(call, deletion, version) || !is_free(call, subjects, version)) return;
@@ -150,9 +158,8 @@ static void subject_make(struct schema_change *change, struct schema_machine *ma
     struct api_call *call = container_of(change, struct api_call, change);
     struct deletion *deletion = (struct deletion *)call->detail;
     const struct subjects *subjects = schema_machine_subjects(machine);
-    const struct subject *subject = subjects_named(subjects, deletion->subject);
-    if (!may_write(call, subjects, deletion->subject) || !check_subject(call, deletion, subject))
-        return;
+    const struct subject *subject = find_subject(call, subjects);
+    if (!subject) return;
     deletion->versions = arena_array(&call->arena, int32_t, subject->count);
     for (size_t i = 0; i < subject->count; i++) {
         const struct subject_version *version = subject->versions[i];

@@ -34,16 +34,29 @@ static void list_numbers(struct api_call *call, const int32_t *numbers, size_t c
     text_printf(&call->body, "]");
 }
 
-/* Hidden ones only where they were asked for; `deletedOnly` wants no others. */
-static bool is_listed(struct api_call *call, const struct schema_version *version) {
-    if (call_flag(call, "deletedOnly")) return version->deleted;
-    return !version->deleted || call_flag(call, "deleted");
+/* What a list is asked for, read once: it may have a hundred thousand items. */
+struct listing {
+    bool deleted, deleted_only; /* hidden ones too; no others */
+    struct bytes context, prefix;
+};
+
+static struct listing listing_read(struct api_call *call) {
+    return (struct listing){.deleted = call_flag(call, "deleted"),
+                            .deleted_only = call_flag(call, "deletedOnly"),
+                            .context = call_context(call),
+                            .prefix = call_parameter(call, "subjectPrefix")};
+}
+
+static bool is_listed(const struct listing *listing, const struct schema_version *version) {
+    if (listing->deleted_only) return version->deleted;
+    return !version->deleted || listing->deleted;
 }
 
 /* ":*:" is every context. */
-static bool has_prefix(struct api_call *call, struct bytes name) {
-    struct bytes prefix = call_parameter(call, "subjectPrefix"), context = call_context(call);
-    if (!bytes_equal_text(context, ".") && !bytes_equal(subject_context(name), context))
+static bool has_prefix(const struct listing *listing, struct bytes name) {
+    struct bytes prefix = listing->prefix;
+    if (!bytes_equal_text(listing->context, ".") &&
+        !bytes_equal(subject_context(name), listing->context))
         return false;
     if (bytes_is_null(prefix) || bytes_starts_with(prefix, BYTES_OF(":*:"))) return true;
     if (bytes_starts_with(prefix, BYTES_OF(":.:")))
@@ -52,22 +65,20 @@ static bool has_prefix(struct api_call *call, struct bytes name) {
     return bytes_starts_with(name, prefix);
 }
 
-static bool subject_is_listed(struct api_call *call, const struct schema_subject *subject) {
-    for (size_t i = 0; i < subject->count; i++) {
-        bool live = !subject->versions[i].deleted;
-        if (live && call_flag(call, "deletedOnly")) return false;
-        if (live) return true;
-    }
-    return call_flag(call, "deleted") || call_flag(call, "deletedOnly");
+static bool subject_is_listed(const struct listing *listing, const struct schema_subject *subject) {
+    for (size_t i = 0; i < subject->count; i++)
+        if (!subject->versions[i].deleted) return !listing->deleted_only;
+    return listing->deleted || listing->deleted_only;
 }
 
 static void subjects_print(struct api_call *call) {
     const struct schema_view *view = call->view;
+    const struct listing listing = listing_read(call);
     struct bytes *names = arena_array(&call->arena, struct bytes, view->subject_count + 1);
     size_t count = 0;
     for (size_t i = 0; i < view->subject_count; i++) {
         const struct schema_subject *subject = &view->subjects[i];
-        if (has_prefix(call, subject->name) && subject_is_listed(call, subject))
+        if (has_prefix(&listing, subject->name) && subject_is_listed(&listing, subject))
             names[count++] = subject->name;
     }
     list_names(call, names, count);
@@ -81,16 +92,16 @@ void subjects_handle(struct http_exchange *exchange) {
 void versions_handle(struct http_exchange *exchange) {
     struct api_call *call = call_begin(exchange, versions_handle);
     if (!call) return;
-    bool deleted_too = call_flag(call, "deleted") || call_flag(call, "deletedOnly") ||
-                       call_flag(call, "deletedAsNegative");
-    const struct schema_subject *subject =
-        call_find_subject(call, call_subject(call, 0), deleted_too);
+    const struct listing listing = listing_read(call);
+    bool as_negative = call_flag(call, "deletedAsNegative");
+    const struct schema_subject *subject = call_find_subject(
+        call, call_subject(call, 0), listing.deleted || listing.deleted_only || as_negative);
     size_t count = 0;
     int32_t *numbers = arena_array(&call->arena, int32_t, subject ? subject->count : 1);
     for (size_t i = 0; subject && i < subject->count; i++) {
         const struct schema_version *version = &subject->versions[i];
-        bool negative = version->deleted && call_flag(call, "deletedAsNegative");
-        if (negative || is_listed(call, version))
+        bool negative = version->deleted && as_negative;
+        if (negative || is_listed(&listing, version))
             numbers[count++] = negative ? -version->version : version->version;
     }
     if (subject) list_numbers(call, numbers, count);
@@ -134,35 +145,36 @@ void version_text_handle(struct http_exchange *exchange) {
     if (call) body_answer(call, version_text_print);
 }
 
-static bool refers_to(struct api_call *call, const struct schema *schema, struct bytes subject,
-                      int32_t version) {
+static bool refers_to(const struct schema *schema, struct bytes subject, int32_t version) {
     for (size_t i = 0; i < schema->entry.reference_count; i++) {
         const struct schema_reference *reference = &schema->entry.references[i];
-        struct bytes name = reference_subject(schema->context, reference, &call->arena);
-        if (reference->version == version && bytes_equal(name, subject)) return true;
+        if (reference->version == version && reference_means(reference, schema->context, subject))
+            return true;
     }
     return false;
 }
 
 /* Whether a version that is listed has the schema. */
-static bool is_in_use(struct api_call *call, const struct schema *schema) {
+static bool is_in_use(const struct api_call *call, const struct listing *listing,
+                      const struct schema *schema) {
     for (size_t i = 0; i < call->view->subject_count; i++) {
         const struct schema_subject *subject = &call->view->subjects[i];
         for (size_t j = 0; j < subject->count; j++)
-            if (subject->versions[j].schema == schema && is_listed(call, &subject->versions[j]))
+            if (subject->versions[j].schema == schema && is_listed(listing, &subject->versions[j]))
                 return true;
     }
     return false;
 }
 
 static void referenced_by_print(struct api_call *call) {
+    const struct listing listing = listing_read(call);
     const struct schema_subject *subject;
     const struct schema_version *version = path_version(call, &subject);
     int32_t *ids = arena_array(&call->arena, int32_t, call->view->schema_count + 1);
     size_t count = 0;
     for (size_t i = 0; version && i < call->view->schema_count; i++) {
         const struct schema *schema = call->view->by_id[i];
-        if (refers_to(call, schema, subject->name, version->version) && is_in_use(call, schema))
+        if (refers_to(schema, subject->name, version->version) && is_in_use(call, &listing, schema))
             ids[count++] = schema->entry.id;
     }
     if (version) list_numbers(call, ids, count);
@@ -176,18 +188,18 @@ void referenced_by_handle(struct http_exchange *exchange) {
 /* --- everything --- */
 
 static void schemas_print(struct api_call *call) {
+    const struct listing listing = listing_read(call);
     bool latest_only = call_flag(call, "latestOnly");
     size_t count = 0, from, to;
     call_page(call, &from, &to, SIZE_MAX);
     text_printf(&call->body, "[");
     for (size_t i = 0; i < call->view->subject_count; i++) {
         const struct schema_subject *subject = &call->view->subjects[i];
-        if (!has_prefix(call, subject->name)) continue;
-        const struct schema_version *latest =
-            schema_subject_version(subject, -1, call_flag(call, "deleted"));
+        if (!has_prefix(&listing, subject->name)) continue;
+        const struct schema_version *latest = schema_subject_version(subject, -1, listing.deleted);
         for (size_t j = 0; j < subject->count; j++) {
             const struct schema_version *version = &subject->versions[j];
-            if (!is_listed(call, version) || (latest_only && version != latest)) continue;
+            if (!is_listed(&listing, version) || (latest_only && version != latest)) continue;
             if (count++ < from || count > to || count > from + SCHEMAS_MAX) continue;
             if (call->body.len > SCHEMAS_BYTES_MAX) continue;
             text_printf(&call->body, "%s", count > from + 1 ? "," : "");

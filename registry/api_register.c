@@ -147,7 +147,7 @@ static bool is_stale(const struct registration *registration, const struct subje
         return true;
     for (size_t i = 0; i < entry->reference_count; i++) {
         struct bytes name = reference_subject(registration->schema->context, &entry->references[i],
-                                              &registration->schema->memory);
+                                              &registration->call->arena);
         if (is_newer(subjects, name, seen)) return true;
     }
     return false;

@@ -293,14 +293,12 @@ struct subject_version *subjects_find_same(const struct subjects *subjects,
     return newest;
 }
 
-/* A reference without a context means a subject of the referrer's own. */
-static bool names_subject(const struct schema_reference *reference, struct bytes context,
-                          const struct subject *subject) {
-    struct bytes name = subject->name;
+bool reference_means(const struct schema_reference *reference, struct bytes context,
+                     struct bytes name) {
     bool is_qualified = bytes_starts_with(reference->subject, BYTES_OF(":."));
     if (is_qualified || bytes_equal_text(context, "."))
         return bytes_equal(reference->subject, name);
-    if (!bytes_equal(context, subject->context)) return false;
+    if (!bytes_equal(context, subject_context(name))) return false;
     size_t prefix = context.len + 2; /* ":.name:" */
     return bytes_equal(reference->subject, bytes_make(name.at + prefix, name.len - prefix));
 }
@@ -309,7 +307,7 @@ static bool refers_to(const struct subject_version *from, const struct subject_v
     for (size_t i = 0; i < from->entry.reference_count; i++) {
         const struct schema_reference *reference = &from->entry.references[i];
         if (reference->version == version->entry.version &&
-            names_subject(reference, from->subject->context, version->subject))
+            reference_means(reference, from->subject->context, version->subject->name))
             return true;
     }
     return false;

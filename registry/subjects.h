@@ -97,6 +97,10 @@ struct subject_version *subjects_find_same(const struct subjects *subjects,
 struct subject_version *subjects_find_referrer(const struct subjects *subjects,
                                                const struct subject_version *version);
 struct bytes subject_context(struct bytes name);
+/* Whether a reference of a schema in `context` means the subject of that qualified name: without a
+ * context of its own it means one of the referrer's. */
+bool reference_means(const struct schema_reference *reference, struct bytes context,
+                     struct bytes name);
 /* The highest id ever given in a context; 0 when none was. */
 int32_t subjects_id_highest(const struct subjects *subjects, struct bytes context);
 /* Fills one entry for each context that ever gave an id (subjects->contexts.count, and "." always);

@@ -159,6 +159,24 @@ Test(subjects, references_without_a_context_stay_in_their_own) {
     subjects_deinit(&subjects);
 }
 
+static bool means(const char *reference, const char *context, const char *name) {
+    const struct schema_reference written = {.subject = bytes_of_text(reference)};
+    return reference_means(&written, bytes_of_text(context), bytes_of_text(name));
+}
+
+Test(subjects, a_reference_means_one_subject) {
+    cr_expect(means("b", ".", "b"));
+    cr_expect_not(means("b", ".", "bb"));
+    cr_expect_not(means("b", ".", ":.x:b"));
+    cr_expect(means("b", ".x", ":.x:b"));
+    cr_expect_not(means("b", ".x", "b"));
+    cr_expect_not(means("b", ".x", ":.y:b"));
+    cr_expect_not(means("b", ".x", ":.x:bb"));
+    cr_expect(means(":.y:b", ".x", ":.y:b"));
+    cr_expect_not(means(":.y:b", ".x", ":.x::.y:b"));
+    cr_expect_not(means("b", ".x", ":.x"));
+}
+
 Test(subjects, settings_of_a_subject_come_before_those_for_all) {
     struct subjects subjects;
     struct bytes a = BYTES_OF("a"), b = BYTES_OF("b");

@@ -294,6 +294,11 @@ def test_contexts():
         assert registry.get("/schemas/ids/1")["schema"] != \
             registry.get("/contexts/:.x:/schemas/ids/1")["schema"]
         assert registry.get("/contexts/./subjects/a/versions") == [1, 2]
+        assert registry.get("/contexts/.x/subjects?subjectPrefix=:.x:b") == [":.x:b"]
+        reference = {"name": "a", "subject": "a", "version": 1}
+        registry.post("/subjects/:.x:avro/versions", body('"string"', "AVRO", references=[reference]))
+        assert registry.get("/subjects/:.x:a/versions/1/referencedby") == [2], "its own context's"
+        assert registry.get("/subjects/a/versions/1/referencedby") == []
 
 
 # ---- deleting --------------------------------------------------------------------------------
@@ -475,6 +480,8 @@ def test_deep_and_large_schemas_are_refused():
         assert status == 400 and json.loads(answer)["error_code"] == 400
         status, kind, answer = Registry(broker).raw("POST", "/subjects/a/versions", "x" * (5 << 20))
         assert (status, kind, json.loads(answer)["error_code"]) == (413, JSON, 413)
+        many = body('"string"', "AVRO", references=[{"name": "a", "subject": "a", "version": 1}] * 256)
+        assert registry.refused("POST", "/subjects/a/versions", many) == (422, 42201)
         assert registry.register("a", ONE) == 1, "and it goes on"
 
 
