@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <jansson.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "cli/schema_source.h"
 
@@ -33,21 +34,41 @@ static enum cli_exit run(const struct settings *settings, struct error *error,
 
 /* ---- list ---- */
 
-static bool list_json(struct bytes body, struct text *out, struct error *error) {
-    text_append(out, body);
-    text_printf(out, "\n");
-    (void)error;
+/* A registry answers as much at a time as it likes. One that does not know `offset` begins anew. */
+static bool page_add(json_t *all, json_t *page, bool *is_last, struct error *error) {
+    json_t *first = json_array_get(page, 0);
+    *is_last = !first || json_equal(first, json_array_get(all, 0));
+    if (!json_is_array(page)) return error_set(error, 0, "the registry's answer is not a list");
+    if (!*is_last) json_array_extend(all, page);
     return true;
 }
 
-static bool list_table(struct bytes body, struct text *out, struct error *error) {
-    json_t *list = json_loadb((const char *)body.at, body.len, 0, NULL);
+static bool list_read(const struct settings *settings, const struct registry_client *client,
+                      struct arena *arena, json_t *all, struct error *error) {
+    bool good = true;
+    for (bool is_last = false; good && !is_last; arena_reset(arena)) {
+        struct registry_answer answer;
+        const char *path =
+            arena_format(arena, "/schemas?%s=true&offset=%zu",
+                         settings->all ? "deleted" : "latestOnly", json_array_size(all));
+        good = registry_client_ask(client, "GET", path, BYTES_NULL, arena, &answer, error);
+        if (!good) break;
+        json_t *page = json_loadb((const char *)answer.body.at, answer.body.len, 0, NULL);
+        good = page_add(all, page, &is_last, error);
+        json_decref(page);
+    }
+    return good;
+}
+
+static void list_json(const json_t *list, struct text *out) {
+    char *text = json_dumps(list, JSON_COMPACT);
+    text_printf(out, "%s\n", text);
+    free(text);
+}
+
+static void list_table(const json_t *list, struct text *out) {
     size_t i;
     json_t *item;
-    if (!json_is_array(list)) {
-        json_decref(list);
-        return error_set(error, 0, "the registry's answer is not a list");
-    }
     if (json_array_size(list) > 0)
         text_printf(out, "%-40s %8s %8s  %s\n", "SUBJECT", "LATEST", "ID", "TYPE");
     json_array_foreach(list, i, item) {
@@ -57,16 +78,15 @@ static bool list_table(struct bytes body, struct text *out, struct error *error)
                     (int)json_integer_value(json_object_get(item, "version")),
                     (int)json_integer_value(json_object_get(item, "id")), type ? type : "AVRO");
     }
-    json_decref(list);
-    return true;
 }
 
 static bool list_work(const struct settings *settings, const struct registry_client *client,
                       struct arena *arena, struct text *out, struct error *error) {
-    struct registry_answer answer;
-    const char *path = settings->all ? "/schemas?deleted=true" : "/schemas?latestOnly=true";
-    return registry_client_ask(client, "GET", path, BYTES_NULL, arena, &answer, error) &&
-           (settings->json ? list_json : list_table)(answer.body, out, error);
+    json_t *all = json_array();
+    bool good = list_read(settings, client, arena, all, error);
+    if (good) (settings->json ? list_json : list_table)(all, out);
+    json_decref(all);
+    return good;
 }
 
 static enum cli_exit list_run(const struct settings *settings, struct error *error) {

@@ -37,6 +37,19 @@ def test_register_list_and_show():
     assert "http://HOST:PORT" in at.run("schema", "list", "-r", "ftp://x", status=2)
 
 
+def test_a_list_has_several_pages():
+    with Broker(ephemeral=True) as broker:
+        registry = Registry(broker)
+        names = [f"subject-{number:04}" for number in range(1001)]  # a page has 1000
+        for name in names:
+            registry.post(f"/subjects/{name}/versions", {"schema": '"string"', "schemaType": "AVRO"})
+        at = Folder()
+        listed = at.run("schema", "list", "-r", url(broker)).splitlines()[1:]
+        assert [line.split()[0] for line in listed] == names
+        listed = json.loads(at.run("schema", "list", "--all", "--json", "-r", url(broker)))
+        assert [one["subject"] for one in listed] == names
+
+
 def test_a_backup_comes_back_with_its_ids():
     at = Folder(order_proto=ORDER, item_proto=ITEM)
     with Broker(ephemeral=True) as old, Broker(ephemeral=True) as new:
