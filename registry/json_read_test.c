@@ -273,6 +273,8 @@ Test(json_read, well_known_types_that_are_not) {
         {"{\"mask\":\"a_b\"}",
          "K.mask: expected paths in lowerCamelCase between commas, found "
          "\"a_b\""},
+        {"{\"mask\":\"a,,b\"}",
+         "K.mask: expected paths in lowerCamelCase between commas, found \"a,,b\""},
         {"{\"open\":[]}", "K.open: expected an object, found an array"},
         {"{\"list\":{}}", "K.list: expected an array, found an object"},
         {"{\"whole\":\"x\"}", "K.whole: expected int64, found \"x\""},

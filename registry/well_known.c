@@ -147,7 +147,7 @@ bool well_known_mask_print(struct bytes path, struct text *out) {
         }
         text_append(out, bytes_make(&c, 1));
     }
-    return true;
+    return path.len > 0;
 }
 
 bool well_known_mask_parse(struct bytes text, struct text *path) {
@@ -157,5 +157,5 @@ bool well_known_mask_parse(struct bytes text, struct text *path) {
         if (isupper(text.at[i])) text_append(path, BYTES_OF("_"));
         text_append(path, bytes_make(&c, 1));
     }
-    return true;
+    return text.len > 0;
 }
