@@ -30,13 +30,14 @@ struct captured {
 };
 
 struct checkpoint {
-    struct work work; /* SYNC and WRITE */
+    struct work work;   /* SYNC */
+    struct blob_op put; /* WRITE */
     struct store *store;
     enum stage stage;
     struct target *targets;
     size_t target_count;
     struct captured *captured;
-    size_t captured_count;
+    size_t captured_count, written_count;
     struct segment_file **files; /* pinned */
     size_t file_count, file_capacity;
     uint64_t through;  /* acknowledged when captured … */
@@ -147,7 +148,7 @@ static bool capture(struct checkpoint *checkpoint) {
     return true;
 }
 
-/* --- SYNC and WRITE, on a worker --- */
+/* --- SYNC and WRITE, without waiting --- */
 
 static void sync_run(struct work *work) {
     struct checkpoint *checkpoint = container_of(work, struct checkpoint, work);
@@ -157,23 +158,7 @@ static void sync_run(struct work *work) {
         checkpoint->result = file_sync(checkpoint->files[at]->write);
 }
 
-static void write_run(struct work *work) {
-    struct checkpoint *checkpoint = container_of(work, struct checkpoint, work);
-    checkpoint->result = -fault_hit(FAULT_snapshot_write);
-    if (MUTANT(snapshot_skipped)) return;
-    for (size_t at = 0; at < checkpoint->captured_count && checkpoint->result == 0; at++) {
-        struct captured *captured = &checkpoint->captured[at];
-        char path[LAYOUT_PATH_SIZE];
-        layout_snapshot(path, captured->shard);
-        checkpoint->result = disk_replace_file(checkpoint->store->directory->disk, LAYOUT_SNAPSHOTS,
-                                               path, byte_buffer_bytes(&captured->bytes));
-        /* After it: whether the rename is durable is what such an error leaves open. */
-        if (checkpoint->result == 0) checkpoint->result = -fault_hit(FAULT_snapshot_rename);
-    }
-}
-
-static void work_done(struct work *work) {
-    struct checkpoint *checkpoint = container_of(work, struct checkpoint, work);
+static void work_over(struct checkpoint *checkpoint) {
     struct store *store = checkpoint->store;
     /* Snapshots are written anew when there is space again; until then the journal keeps all. */
     bool full = checkpoint->result == -ENOSPC || checkpoint->result == -EDQUOT;
@@ -189,11 +174,47 @@ static void work_done(struct work *work) {
     store->flows--;
 }
 
-static void checkpoint_work(struct checkpoint *checkpoint, void (*run)(struct work *)) {
-    checkpoint->work = (struct work){.run = run, .done = work_done};
+static void sync_done(struct work *work) { work_over(container_of(work, struct checkpoint, work)); }
+
+static void work_begin(struct checkpoint *checkpoint) {
     checkpoint->working = true;
     checkpoint->store->flows++;
+}
+
+static void sync_start(struct checkpoint *checkpoint) {
+    work_begin(checkpoint);
+    checkpoint->work = (struct work){.run = sync_run, .done = sync_done};
     ring_work(checkpoint->store->ring, &checkpoint->work);
+}
+
+static void write_next(struct checkpoint *checkpoint) {
+    const struct data_directory *directory = checkpoint->store->directory;
+    if (checkpoint->result < 0 || checkpoint->written_count == checkpoint->captured_count) {
+        work_over(checkpoint);
+        return;
+    }
+    const struct captured *captured = &checkpoint->captured[checkpoint->written_count];
+    char path[LAYOUT_PATH_SIZE];
+    layout_snapshot(path, captured->shard);
+    blob_op_put(checkpoint->store->ring, &checkpoint->put, directory->blobs, path,
+                byte_buffer_bytes(&captured->bytes));
+}
+
+static void write_done(struct blob_op *put) {
+    struct checkpoint *checkpoint = container_of(put, struct checkpoint, put);
+    checkpoint->result = (int)put->result;
+    /* After it: whether the rename is durable is what such an error leaves open. */
+    if (checkpoint->result == 0) checkpoint->result = -fault_hit(FAULT_snapshot_rename);
+    checkpoint->written_count++;
+    write_next(checkpoint);
+}
+
+static void write_start(struct checkpoint *checkpoint) {
+    work_begin(checkpoint);
+    checkpoint->put.done = write_done;
+    checkpoint->written_count = MUTANT(snapshot_skipped) ? checkpoint->captured_count : 0;
+    checkpoint->result = -fault_hit(FAULT_snapshot_write);
+    write_next(checkpoint);
 }
 
 /* --- the flow --- */
@@ -268,14 +289,14 @@ static bool checkpoint_step(struct checkpoint *checkpoint) {
                 return checkpoint->target_count > 0;
             }
             checkpoint->stage = STAGE_SYNC;
-            checkpoint_work(checkpoint, sync_run);
+            sync_start(checkpoint);
             return false;
         case STAGE_SYNC: checkpoint->stage = STAGE_BARRIER; return true;
         case STAGE_BARRIER:
             if (!barrier_reached(checkpoint) || checkpoint_must_wait(checkpoint)) return false;
             checkpoint->stage = STAGE_WRITE;
-            checkpoint_work(checkpoint, write_run);
-            return false;
+            write_start(checkpoint);
+            return !checkpoint->working; /* there was nothing to write, or no room at once */
         case STAGE_WRITE: checkpoint->stage = STAGE_DONE; return true;
         case STAGE_DONE: return false;
     }

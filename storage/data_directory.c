@@ -224,11 +224,13 @@ bool data_directory_open(struct disk *disk, int32_t node_id, struct data_directo
     }
     disk_probe_direct(disk); /* it writes: only now is the directory ours */
     directory->write_errors = write_errors_open(directory->disk);
+    directory->blobs = blobs_new_files(disk);
     return true;
 }
 
 void data_directory_close(struct data_directory *directory) {
     write_errors_close(directory->write_errors);
+    blobs_free(directory->blobs);
     if (directory->lock) file_close(directory->lock);
     if (directory->disk) disk_close(directory->disk);
     *directory = (struct data_directory){0};

@@ -14,12 +14,13 @@
 #pragma once
 
 #include "base/uuid.h"
-#include "io/file.h"
+#include "storage/blob.h"
 
 enum { SHARD_COUNT_DEFAULT = 64, SHARD_COUNT_MAX = 1024 };
 
 struct data_directory {
     struct disk *disk;         /* owned */
+    struct blobs *blobs;       /* owned: what is put whole, read by name, removed */
     struct file *lock;         /* owned */
     struct file *write_errors; /* owned; NULL: there is none (storage/write_errors.h) */
     struct uuid cluster_id, directory_id;

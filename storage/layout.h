@@ -10,9 +10,10 @@
 
 enum {
     /* 1: the first. 2: snapshots say what is offline, where leader epochs began and how much of the
-     * journals they contain. Every older format is read; a start makes it the newest. */
-    FORMAT_VERSION = 2,       /* written by this release */
-    FORMAT_OLDEST_READER = 2, /* the oldest format whose readers understand what we write */
+     * journals they contain. 3: … and where each segment lies. Every older format is read; a start
+     * makes it the newest. */
+    FORMAT_VERSION = 3,       /* written by this release */
+    FORMAT_OLDEST_READER = 3, /* the oldest format whose readers understand what we write */
     LAYOUT_PATH_SIZE = 64,
 };
 

@@ -112,7 +112,7 @@ static bool recover_snapshot(struct recovered *recovered, uint32_t id, struct er
     recovered->shards[id] = shard;
     int result = recovered->directory->formatted_now
                      ? -ENOENT
-                     : snapshot_load(recovered->directory->disk, shard);
+                     : snapshot_load(recovered->directory->blobs, shard);
     recovered->traces[id].is_absent = result == -ENOENT;
     recovered->traces[id].lost = result == -EBADMSG;
     if (result == -EBADMSG) {
@@ -265,12 +265,11 @@ static bool segment_is_given_up(const struct recovered *recovered,
 }
 
 /* Segment files that a durable statement gave up, but a crash kept. */
-static int sweep_segment(void *context, const char *name, bool is_directory) {
-    (void)is_directory;
+static int sweep_segment(void *context, const char *name) {
     struct lives *lives = context;
     uint32_t id, number, revision;
-    if (!layout_segment_parse(name, &id, &number, &revision)) {
-        say_warning("%s/%s is not ours; it was left alone", LAYOUT_SEGMENTS, name);
+    if (!layout_segment_parse(name + sizeof LAYOUT_SEGMENTS, &id, &number, &revision)) {
+        say_warning("%s is not ours; it was left alone", name);
         return 0;
     }
     const struct partition *partition = recovered_find(lives->recovered, id);
@@ -278,10 +277,7 @@ static int sweep_segment(void *context, const char *name, bool is_directory) {
     bool dead = !partition && id != CATALOG_PARTITION_ID &&
                 life_of(lives, id, &definition) == PARTITION_DEAD;
     bool past = partition && segment_is_given_up(lives->recovered, partition, number, revision);
-    if (!dead && !past) return 0;
-    char path[LAYOUT_PATH_SIZE];
-    layout_segment(path, id, number, revision);
-    disk_unlink(lives->recovered->directory->disk, path);
+    if (dead || past) blobs_remove(lives->recovered->directory->blobs, name);
     return 0;
 }
 
@@ -304,7 +300,7 @@ bool recover_partitions(struct recovered *recovered,
         list_each(node, &recovered->shards[id]->partitions)
             lives_judge(recovered, list_entry(node, struct partition, in_shard));
     if (!recovered->directory->formatted_now)
-        disk_list(recovered->directory->disk, LAYOUT_SEGMENTS, sweep_segment, &lives);
+        blobs_list(recovered->directory->blobs, LAYOUT_SEGMENTS "/", sweep_segment, &lives);
     recovered->report.damaged = recovered->damaged;
     recovered->report.elapsed_ms = (clock_monotonic_ns() - recovered->started_ns) / NS_PER_MS;
     return true;

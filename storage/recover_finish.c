@@ -43,8 +43,7 @@ static bool snapshot_shard(struct recovered *recovered, struct shard *shard, str
     shard->contained = (struct journal_mark){.incarnation = recovered->directory->incarnation};
     snapshot_encode(shard, &bytes);
     layout_snapshot(path, shard->id);
-    int result = disk_replace_file(recovered->directory->disk, LAYOUT_SNAPSHOTS, path,
-                                   byte_buffer_bytes(&bytes));
+    int result = blobs_put(recovered->directory->blobs, path, byte_buffer_bytes(&bytes));
     byte_buffer_deinit(&bytes);
     shard->unsnapshotted = false;
     return result == 0 ||

@@ -7,34 +7,36 @@
 #include "storage/layout.h"
 
 struct removal {
-    struct work work;
+    struct blob_op op;
     struct store *store;
     uint32_t partition;
-    size_t count;
+    size_t count, next;
     struct segment_name removed[];
 };
 
-static void removal_run(struct work *work) {
-    struct removal *removal = container_of(work, struct removal, work);
-    for (size_t at = 0; at < removal->count; at++) {
-        char path[LAYOUT_PATH_SIZE];
-        layout_segment(path, removal->partition, removal->removed[at].number,
-                       removal->removed[at].revision);
-        int result = disk_unlink(removal->store->directory->disk, path);
-        if (result < 0 && result != -ENOENT)
-            say_warning("cannot remove %s: %s; it is not needed any more", path, strerror(-result));
+static void removal_go_on(struct removal *removal) {
+    struct store *store = removal->store;
+    if (removal->next == removal->count) {
+        store->flows--;
+        free(removal);
+        return;
     }
+    const struct segment_name *name = &removal->removed[removal->next++];
+    char path[LAYOUT_PATH_SIZE];
+    layout_segment(path, removal->partition, name->number, name->revision);
+    blob_op_remove(store->ring, &removal->op, store->directory->blobs, path);
 }
 
-static void removal_done(struct work *work) {
-    struct removal *removal = container_of(work, struct removal, work);
-    removal->store->flows--;
-    free(removal);
+static void removal_done(struct blob_op *op) {
+    if (op->result < 0 && op->result != -ENOENT)
+        say_warning("cannot remove %s: %s; it is not needed any more", op->name,
+                    strerror((int)-op->result));
+    removal_go_on(container_of(op, struct removal, op));
 }
 
 static struct removal *removal_new(struct store *store, uint32_t partition, size_t count) {
     struct removal *removal = memory_zero(1, sizeof *removal + count * sizeof(struct segment_name));
-    removal->work = (struct work){.run = removal_run, .done = removal_done};
+    removal->op.done = removal_done;
     removal->store = store;
     removal->partition = partition;
     removal->count = count;
@@ -43,7 +45,7 @@ static struct removal *removal_new(struct store *store, uint32_t partition, size
 
 static void removal_start(struct removal *removal) {
     removal->store->flows++;
-    ring_work(removal->store->ring, &removal->work);
+    removal_go_on(removal);
 }
 
 void remove_segments(struct store *store, uint32_t partition, const struct segment *segments,

@@ -1,6 +1,6 @@
-/* Takes segment files away, on a worker: only what a durable statement has already given up (a
- * LOG_START entry, or the catalog's deletion of the topic), so a crash in between leaves files that
- * nothing refers to, and the replay of that statement removes them again. */
+/* Takes segments away, one by one, without waiting: only what a durable statement has already given
+ * up (a LOG_START entry, or the catalog's deletion of the topic), so a crash in between leaves
+ * files that nothing refers to, and the replay of that statement removes them again. */
 #pragma once
 
 #include "storage/state.h"

@@ -61,6 +61,7 @@ struct segment {
     int64_t durable_timestamp_max, durable_timestamp_max_offset; /* the same of what is durable */
     int64_t created_ms;        /* when its first batch was appended */
     bool sealed;               /* rolled, settled, footer written */
+    uint8_t place;             /* where it lies: 0 = a file of this directory */
     struct segment_file *file; /* NULL until first write-out or read */
     struct index *index;       /* NULL when not loaded */
     uint32_t index_interval;   /* index_interval() of the topic's */

@@ -10,11 +10,11 @@
 static const char magic[8] = {'M', 'R', 'S', 'N', 'A', 'P', 'S', 'H'};
 enum {
     VERSION_BARE = 1, /* without journal mark, offline, epochs, revisions, compacted offset */
-    VERSION = 2,
+    VERSION_HERE = 2, /* without places */
+    VERSION = 3,
     CRC_AT = 8,
     COVERED_FROM = 12,
     REMAINDER_MAX = 1 << 20,
-    SNAPSHOT_MAX = 1 << 30,
     SEGMENT_BYTES_MIN = 4 + 6 * 8 + 1, /* of the oldest version */
 };
 
@@ -76,6 +76,7 @@ static void put_segment(struct byte_buffer *out, const struct partition *partiti
     byte_buffer_put_i64(out, segment->timestamp_max_offset);
     byte_buffer_put_i64(out, segment->created_ms);
     byte_buffer_put_u8(out, segment->sealed);
+    byte_buffer_put_u8(out, segment->place);
 }
 
 static void put_partition(struct byte_buffer *out, const struct partition *partition) {
@@ -108,6 +109,12 @@ static void put_partition(struct byte_buffer *out, const struct partition *parti
     producers_encode(&partition->producers, out);
 }
 
+static void put_mark(struct byte_buffer *out, const struct journal_mark *mark) {
+    byte_buffer_put_u64(out, mark->incarnation);
+    byte_buffer_put_u32(out, mark->core);
+    byte_buffer_put_u64(out, mark->through);
+}
+
 void snapshot_encode(const struct shard *shard, struct byte_buffer *out) {
     uint32_t count = 0;
     list_each(node, &shard->partitions) count++;
@@ -117,9 +124,7 @@ void snapshot_encode(const struct shard *shard, struct byte_buffer *out) {
     byte_buffer_put_u32(out, shard->id);
     byte_buffer_put_u32(out, shard->epoch);
     byte_buffer_put_u64(out, shard->sequence);
-    byte_buffer_put_u64(out, shard->contained.incarnation);
-    byte_buffer_put_u32(out, shard->contained.core);
-    byte_buffer_put_u64(out, shard->contained.through);
+    put_mark(out, &shard->contained);
     byte_buffer_put_u32(out, count);
     list_each(node, &shard->partitions)
         put_partition(out, list_entry(node, struct partition, in_shard));
@@ -132,6 +137,7 @@ struct take {
     struct bytes rest;
     uint32_t version;
     bool failed;
+    bool elsewhere; /* a segment lies in a place that this release does not know */
 };
 
 static const uint8_t *take_bytes(struct take *take, size_t len) {
@@ -170,6 +176,8 @@ static bool take_segment(struct take *take, struct partition *partition) {
     segment->timestamp_max_offset = take_i64(take);
     segment->created_ms = take_i64(take);
     segment->sealed = take_u8(take);
+    segment->place = take->version > VERSION_HERE ? take_u8(take) : 0;
+    take->elsewhere |= segment->place != 0;
     /* The index of what was written before this start is loaded when somebody asks. */
     segment->index_whole = segment->end == SEGMENT_START;
     return !take->failed && segment->end >= SEGMENT_START && segment->next_offset >= base;
@@ -279,32 +287,39 @@ static bool snapshot_is_intact(struct bytes bytes) {
     return crc32c(bytes.at + COVERED_FROM, bytes.len - COVERED_FROM) == load_u32(bytes.at + CRC_AT);
 }
 
-bool snapshot_decode(struct bytes bytes, struct shard *shard) {
-    if (!snapshot_is_intact(bytes)) return false;
-    struct take take = {.rest = bytes_make(bytes.at + COVERED_FROM, bytes.len - COVERED_FROM)};
-    take.version = take_u32(&take);
-    if (take.version < VERSION_BARE || take.version > VERSION) return false;
-    if (take_u32(&take) != shard->id) return false;
-    shard->epoch = take_u32(&take);
-    shard->sequence = take_u64(&take);
-    if (take.version > VERSION_BARE) take_mark(&take, shard);
-    uint32_t count = take_u32(&take);
-    for (uint32_t at = 0; at < count && !take.failed; at++)
-        if (!take_partition(&take, shard)) return false;
-    return !take.failed && take.rest.len == 0;
+static bool take_shard(struct take *take, struct shard *shard) {
+    if (take_u32(take) != shard->id) return false;
+    shard->epoch = take_u32(take);
+    shard->sequence = take_u64(take);
+    if (take->version > VERSION_BARE) take_mark(take, shard);
+    uint32_t count = take_u32(take);
+    for (uint32_t at = 0; at < count && !take->failed; at++)
+        if (!take_partition(take, shard)) return false;
+    return !take->failed && take->rest.len == 0;
 }
 
-int snapshot_load(struct disk *disk, struct shard *shard) {
+static int shard_decode(struct bytes bytes, struct shard *shard) {
+    if (!snapshot_is_intact(bytes)) return -EBADMSG;
+    struct take take = {.rest = bytes_make(bytes.at + COVERED_FROM, bytes.len - COVERED_FROM)};
+    take.version = take_u32(&take);
+    if (take.failed || take.version < VERSION_BARE) return -EBADMSG;
+    if (take.version > VERSION) return -EPROTONOSUPPORT;
+    if (!take_shard(&take, shard)) return -EBADMSG;
+    return take.elsewhere ? -EPROTONOSUPPORT : 0;
+}
+
+bool snapshot_decode(struct bytes bytes, struct shard *shard) {
+    return shard_decode(bytes, shard) == 0;
+}
+
+int snapshot_load(struct blobs *blobs, struct shard *shard) {
     char path[LAYOUT_PATH_SIZE];
     layout_snapshot(path, shard->id);
     uint8_t *at = NULL;
     size_t len = 0;
-    int result = disk_read_file(disk, path, SNAPSHOT_MAX, &at, &len);
+    int result = blobs_read_whole(blobs, path, &at, &len);
     if (result < 0) return result;
-    struct bytes bytes = bytes_make(at, len);
-    bool newer = len >= COVERED_FROM + 4 && snapshot_is_intact(bytes) &&
-                 load_u32(at + COVERED_FROM) > VERSION;
-    bool intact = !newer && snapshot_decode(bytes, shard);
+    result = shard_decode(bytes_make(at, len), shard);
     free(at);
-    return newer ? -EPROTONOSUPPORT : intact ? 0 : -EBADMSG;
+    return result;
 }

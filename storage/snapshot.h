@@ -1,7 +1,7 @@
-/* One shard's state in a file, replaced whole (tmp, sync, rename, directory sync): what replay
- * begins with. It holds each partition's segment table, settled end, the bytes between the settled
- * end and the high watermark (below 16 KiB as a rule), log start and producers, so that no journal
- * block that was acknowledged before the capture is needed any more.
+/* One shard's state in an object that is put whole (storage/blob.h): what replay begins with. It
+ * holds each partition's segment table, settled end, the bytes between the settled end and the high
+ * watermark (below 16 KiB as a rule), log start and producers, so that no journal block that was
+ * acknowledged before the capture is needed any more.
  *
  *   magic 8 | crc32c 4 of the rest | version 4 | shard 4 | epoch 4 | sequence 8 |
  *     incarnation 8 | core 4 | through 8 (struct journal_mark) | partitions 4
@@ -10,10 +10,10 @@
  *     durable position 8 | first batch position 8, offset 8 (of the bytes that follow; -1 when none
  *     begins there) | length 4, bytes | segments 4 | producers (storage/producers.h)
  *   segment: number 4 | revision 4 | base 8 | next 8 | end 8 | largest timestamp 8, its offset 8 |
- *     created 8 | sealed 1
+ *     created 8 | sealed 1 | place 1 (0: a file of this directory)
  *
- * Version 1 had neither the journal mark nor offline, epochs, compacted offset and revisions; it is
- * read and never written.
+ * Older versions are read and never written: 2 had no places; 1 neither places nor the journal
+ * mark, offline, epochs, compacted offset and revisions.
  *
  * Producers may be ahead of the high watermark: the checkpoint waits until all of that is durable
  * before it writes the file. */
@@ -26,8 +26,9 @@
 bool snapshot_is_possible(const struct shard *shard);
 void snapshot_encode(const struct shard *shard, struct byte_buffer *out);
 /* Rebuilds a shard's partitions (recovery): 0, or -ENOENT, -EBADMSG (damaged: the shard may hold a
- * part of it), -EPROTONOSUPPORT (of a newer release), another errno. */
-int snapshot_load(struct disk *disk, struct shard *shard);
+ * part of it), -EPROTONOSUPPORT (of a newer release, or of a place that this one does not know),
+ * another errno. */
+int snapshot_load(struct blobs *blobs, struct shard *shard);
 /* Whether bytes from `position` on are what restore_remainder() takes. */
 bool remainder_is_sound(struct bytes bytes, uint64_t position, uint64_t first_position);
 /* Puts unsettled bytes at the settled end back into the tail: the rest of a batch that began before

@@ -7,7 +7,6 @@
 #include "base/crc32c.h"
 #include "base/memory.h"
 #include "base/random.h"
-#include "io/sim.h"
 #include "storage/layout.h"
 #include "storage/settle.h"
 #include "storage/store_fixture.h"
@@ -119,6 +118,56 @@ static void make_whole(struct byte_buffer *bytes) {
     store_u32(bytes->at + 8, crc32c(bytes->at + 12, bytes->len - 12));
 }
 
+enum { FIRST = 56, ROW = 58 }; /* where the first partition begins; bytes of a segment's row */
+
+/* Where the rows of its segments are, when it has no epochs. */
+static size_t rows_of_first(const struct byte_buffer *bytes) {
+    size_t remainder = FIRST + 8 + 1 + 4 + 3 * 8 + 12 + 3 * 8;
+    return remainder + 4 + load_u32(bytes->at + remainder) + 4;
+}
+
+/* As format 2 wrote it: without places. */
+static void make_version_two(struct byte_buffer *bytes, const struct partition *partition) {
+    cr_assert_eq(load_u32(bytes->at + 12), 3);
+    store_u32(bytes->at + 12, 2);
+    size_t rows = rows_of_first(bytes);
+    for (size_t at = 0; at < partition->segment_count; at++)
+        cut(bytes, rows + at * (ROW - 1) + ROW - 1, 1);
+    make_whole(bytes);
+}
+
+static void expect_as_it_was(const struct byte_buffer *bytes, const struct partition *partition,
+                             uint64_t incarnation) {
+    struct shard *shard = shard_new(3);
+    cr_assert(snapshot_decode(byte_buffer_bytes(bytes), shard));
+    const struct partition *again =
+        list_entry(list_first(&shard->partitions), struct partition, in_shard);
+    cr_assert_eq(again->next_offset, partition->high_watermark);
+    cr_assert_eq(again->segment_count, partition->segment_count);
+    for (size_t at = 0; at < again->segment_count; at++) {
+        cr_assert_eq(again->segments[at].next_offset, partition->segments[at].next_offset);
+        cr_assert_eq(again->segments[at].sealed, partition->segments[at].sealed);
+        cr_assert_eq(again->segments[at].place, 0);
+    }
+    cr_assert_eq(again->offline, DAMAGE_NONE);
+    cr_assert_eq(shard->contained.incarnation, incarnation);
+    shard_drop(shard);
+}
+
+Test(snapshot, version_two_is_read) {
+    struct fixture fixture;
+    fill(&fixture);
+    struct partition *partition = fixture_partition(&fixture, 3);
+    struct byte_buffer bytes = {0};
+    partition->shard->contained.incarnation = 9;
+    snapshot_encode(partition->shard, &bytes);
+    make_version_two(&bytes, partition);
+    expect_as_it_was(&bytes, partition, 9);
+    byte_buffer_deinit(&bytes);
+    fixture_stop(&fixture);
+    fixture_deinit(&fixture);
+}
+
 /* What the first release wrote: no journal mark, of each partition neither offline nor epochs nor
  * compacted offset, and of segments no revision. */
 Test(snapshot, version_one_is_read) {
@@ -127,7 +176,7 @@ Test(snapshot, version_one_is_read) {
     struct partition *partition = fixture_partition(&fixture, 3);
     struct byte_buffer bytes = {0};
     snapshot_encode(partition->shard, &bytes);
-    cr_assert_eq(load_u32(bytes.at + 12), 2);
+    make_version_two(&bytes, partition);
     store_u32(bytes.at + 12, 1);
     cut(&bytes, 32, 20);
     cut(&bytes, 36 + 8, 1 + 4); /* of the one partition, behind its id and leader epoch */
@@ -135,15 +184,7 @@ Test(snapshot, version_one_is_read) {
     size_t rows = 36 + 24 + 12 + 3 * 8 + 4 + load_u32(bytes.at + 36 + 24 + 12 + 3 * 8) + 4;
     for (size_t at = 0; at < partition->segment_count; at++) cut(&bytes, rows + at * 53 + 4, 4);
     make_whole(&bytes);
-    struct shard *shard = shard_new(3);
-    cr_assert(snapshot_decode(byte_buffer_bytes(&bytes), shard));
-    struct partition *again =
-        list_entry(list_first(&shard->partitions), struct partition, in_shard);
-    cr_assert_eq(again->next_offset, partition->high_watermark);
-    cr_assert_eq(again->segment_count, partition->segment_count);
-    cr_assert_eq(again->offline, DAMAGE_NONE);
-    cr_assert_eq(shard->contained.incarnation, 0);
-    shard_drop(shard);
+    expect_as_it_was(&bytes, partition, 0);
     byte_buffer_deinit(&bytes);
     fixture_stop(&fixture);
     fixture_deinit(&fixture);
@@ -170,22 +211,74 @@ Test(snapshot, offline_epochs_and_the_journal_mark_are_kept) {
     byte_buffer_deinit(&bytes);
 }
 
+/* What a start says to these bytes. */
+static int load_from(struct byte_buffer *bytes) {
+    struct blobs *blobs = blobs_new_memory();
+    struct shard *shard = shard_new(3);
+    cr_assert_eq(blobs_put(blobs, LAYOUT_SNAPSHOTS "/3", byte_buffer_bytes(bytes)), 0);
+    int result = snapshot_load(blobs, shard);
+    shard_drop(shard);
+    blobs_free(blobs);
+    return result;
+}
+
 /* Intact, but of a format to come: nothing of it is guessed. */
 Test(snapshot, a_newer_version_is_named) {
-    struct sim *sim = sim_new(1);
-    struct disk *disk = sim_disk_open(sim);
-    cr_assert_eq(disk_make_directory(disk, LAYOUT_SNAPSHOTS), 0);
     struct shard *shard = shard_new(3);
     struct byte_buffer bytes = {0};
     snapshot_encode(shard, &bytes);
-    store_u32(bytes.at + 12, 3);
+    cr_assert_eq(load_from(&bytes), 0);
+    store_u32(bytes.at + 12, 4);
     make_whole(&bytes);
-    cr_assert_eq(
-        disk_replace_file(disk, LAYOUT_SNAPSHOTS, LAYOUT_SNAPSHOTS "/3", byte_buffer_bytes(&bytes)),
-        0);
-    cr_assert_eq(snapshot_load(disk, shard), -EPROTONOSUPPORT);
+    cr_assert_eq(load_from(&bytes), -EPROTONOSUPPORT);
+    bytes.at[20] ^= 1;
+    cr_assert_eq(load_from(&bytes), -EBADMSG);
     shard_drop(shard);
     byte_buffer_deinit(&bytes);
-    disk_close(disk);
-    sim_free(sim);
+}
+
+/* The same of a segment that a later release has put elsewhere. */
+Test(snapshot, a_place_that_is_not_known_is_named) {
+    struct shard *shard = shard_new(3);
+    struct partition_definition definition = {.id = 9, .shard = 3};
+    struct partition *partition = partition_new(&definition, shard, NULL);
+    struct byte_buffer bytes = {0};
+    partition_add_segment(partition, 0, 0, 1);
+    snapshot_encode(shard, &bytes);
+    cr_assert_eq(load_from(&bytes), 0);
+    partition->segments[0].place = 1;
+    bytes.len = 0;
+    snapshot_encode(shard, &bytes);
+    cr_assert_eq(load_from(&bytes), -EPROTONOSUPPORT);
+    shard_drop(shard);
+    byte_buffer_deinit(&bytes);
+}
+
+/* A directory as the release before has left it: it serves, and is of this format then. */
+Test(snapshot, a_directory_of_format_two_goes_on, .timeout = 60) {
+    struct fixture fixture;
+    char path[100];
+    fill(&fixture);
+    struct partition *partition = fixture_partition(&fixture, 3);
+    struct byte_buffer bytes = {0};
+    uint64_t read_bytes = 0;
+    snapshot_encode(partition->shard, &bytes);
+    make_version_two(&bytes, partition);
+    int64_t end = fixture_read_all(&fixture, 3, 0, &read_bytes);
+    fixture_stop(&fixture);
+    snprintf(path, sizeof path, "%s/" LAYOUT_SNAPSHOTS "/3", fixture.path);
+    FILE *file = fopen(path, "wb");
+    cr_assert_eq(fwrite(bytes.at, 1, bytes.len, file), bytes.len);
+    fclose(file);
+    fixture_start(&fixture);
+    cr_assert_eq(fixture_read_all(&fixture, 3, 0, &read_bytes), end);
+    append(&fixture, 3, 100, -1, 0);
+    fixture_stop(&fixture);
+    uint8_t head[16];
+    file = fopen(path, "rb");
+    cr_assert_eq(fread(head, 1, sizeof head, file), sizeof head);
+    fclose(file);
+    cr_assert_eq(load_u32(head + 12), 3);
+    byte_buffer_deinit(&bytes);
+    fixture_deinit(&fixture);
 }

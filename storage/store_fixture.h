@@ -15,6 +15,7 @@ struct fixture {
     struct workers *workers;
     struct ring *ring;
     struct data_directory directory;
+    struct blobs *blobs; /* the test's, instead of the directory's own; NULL: those */
     struct store *store;
     struct store_options options;
     struct partition_rules rules;

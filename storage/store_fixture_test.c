@@ -54,6 +54,8 @@ void fixture_start(struct fixture *fixture) {
     struct disk *disk = disk_open(fixture->path, true, &error);
     cr_assert(disk, "%s", error.text);
     cr_assert(data_directory_open(disk, 1, &fixture->directory, &error), "%s", error.text);
+    if (fixture->blobs) blobs_free(fixture->directory.blobs);
+    if (fixture->blobs) fixture->directory.blobs = fixture->blobs;
     struct recovered *recovered = NULL;
     cr_assert(recover_open(&fixture->directory, RECOVER_UNSETTLED_BYTES, &recovered, &error), "%s",
               error.text);
@@ -90,6 +92,7 @@ static void fixture_drop(struct fixture *fixture) {
     store_free(fixture->store);
     ring_free(fixture->ring);
     workers_free(fixture->workers);
+    if (fixture->blobs) fixture->directory.blobs = NULL;
     data_directory_close(&fixture->directory);
 }
 
