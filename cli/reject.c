@@ -3,9 +3,10 @@
 #include <time.h>
 
 #include "base/clock.h"
+#include "base/utf8.h"
 #include "cli/command.h"
 #include "cli/consume.h"
-#include "registry/reject.h"
+#include "registry/reject_print.h"
 
 enum { LOOK_AGAIN_MS = 200 };
 
@@ -49,6 +50,25 @@ static void print_line(const struct reject *reject, struct text *out) {
     text_printf(out, "\n");
 }
 
+static bool is_text(struct bytes payload) {
+    for (size_t i = 0; i < payload.len; i++)
+        if (payload.at[i] < ' ' || payload.at[i] == 0x7f) return false;
+    return utf8_valid_length(payload) == payload.len;
+}
+
+static void print_payload(const struct reject_violation *violation, struct text *out) {
+    struct bytes payload = violation->payload;
+    if (payload.len == 0) return;
+    text_printf(out, "    ");
+    if (payload.len < (size_t)violation->payload_size) text_printf(out, "%zu of ", payload.len);
+    text_printf(out, "%d bytes: ", violation->payload_size);
+    if (is_text(payload))
+        text_append_json(out, payload);
+    else
+        reject_print_hex(payload, out);
+    text_printf(out, "\n");
+}
+
 static void print_all(const struct reject *reject, struct text *out) {
     print_head(reject, out);
     if (reject->producer_id >= 0 && reject->bad_count > 0)
@@ -59,43 +79,10 @@ static void print_all(const struct reject *reject, struct text *out) {
         text_printf(out, "  ");
         print_violation(&reject->violations[i], out);
         text_printf(out, "\n");
+        print_payload(&reject->violations[i], out);
     }
     if ((size_t)reject->bad_count > reject->violation_count)
         text_printf(out, "  and %zu more\n", (size_t)reject->bad_count - reject->violation_count);
-}
-
-static void json_text(const char *name, struct bytes value, struct text *out) {
-    text_printf(out, "%s", name);
-    text_append_json(out, value);
-}
-
-static void json_violation(const struct reject_violation *violation, struct text *out) {
-    text_printf(out, "{\"record_index\": %d, \"in_key\": %s, \"schema_id\": %d",
-                violation->record_index, violation->in_key ? "true" : "false",
-                violation->schema_id);
-    json_text(", \"path\": ", violation->path, out);
-    json_text(", \"reason\": ", violation->reason, out);
-    text_printf(out, "}");
-}
-
-static void print_json(const struct reject *reject, struct text *out) {
-    text_printf(out, "{\"time_ms\": %lld", (long long)reject->time_ms);
-    json_text(", \"topic\": ", reject->topic, out);
-    text_printf(out, ", \"partition\": %d", reject->partition);
-    json_text(", \"client_id\": ", reject->client_id, out);
-    json_text(", \"peer\": ", reject->peer, out);
-    text_printf(out,
-                ", \"producer_id\": %lld, \"producer_epoch\": %d, \"base_sequence\": %d, "
-                "\"record_count\": %d, \"bad_count\": %d, \"observed\": %s, \"left_out\": %lld, "
-                "\"violations\": [",
-                (long long)reject->producer_id, reject->producer_epoch, reject->base_sequence,
-                reject->record_count, reject->bad_count, reject->observed ? "true" : "false",
-                (long long)reject->left_out);
-    for (size_t i = 0; i < reject->violation_count; i++) {
-        if (i > 0) text_printf(out, ", ");
-        json_violation(&reject->violations[i], out);
-    }
-    text_printf(out, "]}\n");
 }
 
 static bool print_by(const struct consumed *consumed, const struct settings *settings,
@@ -104,8 +91,12 @@ static bool print_by(const struct consumed *consumed, const struct settings *set
     if (!reject_read(consumed->record->value, &reject)) return false;
     if (settings->positional_count > 0 && !bytes_equal_text(reject.topic, settings->positional[0]))
         return false;
-    if (settings->json) print = print_json;
-    print(&reject, out);
+    if (settings->json) {
+        reject_print_json(&reject, consumed->offset, out);
+        text_printf(out, "\n");
+    } else {
+        print(&reject, out);
+    }
     return true;
 }
 
@@ -174,36 +165,23 @@ static const struct flag reject_flags[] = {
     {"json", 0, FLAG_SWITCH, SETTING(json), NULL, "One JSON object for each.", 0},
 };
 
-#define REJECT_TEXT                                                                           \
-    "The broker keeps about 64 MiB of them, at most ten a second for each client and topic\n" \
-    "once a burst is over, and counts the others. Payloads are not in them.\n"
+#define REJECT_COMMAND(verb, words, more, function)                                              \
+    {                                                                                            \
+        .name = "reject " verb, .usage = "[TOPIC] [FLAGS]", .summary = words,                    \
+        .text = more                                                                             \
+            "The broker keeps about 64 MiB of them, at most ten a second for each client and "   \
+            "topic\nonce a burst is over, and counts the others. Bytes of payloads are in them " \
+            "where the topic's\nmillrace.contract.rejects.bytes allows it.\n",                   \
+        .flags = FLAGS(reject_flags), .names_max = 1, .run = function,                           \
+    }
 
-const struct command command_reject_list = {
-    .name = "reject list",
-    .usage = "[TOPIC] [FLAGS]",
-    .summary = "List batches that broke their topic's contract.",
-    .text = "One line for each batch, with its first violation.\n\n" REJECT_TEXT,
-    .flags = FLAGS(reject_flags),
-    .names_max = 1,
-    .run = list_run,
-};
+const struct command command_reject_list =
+    REJECT_COMMAND("list", "List batches that broke their topic's contract.",
+                   "One line for each batch, with its first violation.\n\n", list_run);
 
-const struct command command_reject_show = {
-    .name = "reject show",
-    .usage = "[TOPIC] [FLAGS]",
-    .summary = "Show them with their first sixteen violations.",
-    .text = "  millrace reject show orders -o -1\n\n" REJECT_TEXT,
-    .flags = FLAGS(reject_flags),
-    .names_max = 1,
-    .run = show_run,
-};
+const struct command command_reject_show =
+    REJECT_COMMAND("show", "Show them with their first sixteen violations.",
+                   "  millrace reject show orders -o -1\n\n", show_run);
 
-const struct command command_reject_tail = {
-    .name = "reject tail",
-    .usage = "[TOPIC] [FLAGS]",
-    .summary = "List them as they come, until it is stopped.",
-    .text = REJECT_TEXT,
-    .flags = FLAGS(reject_flags),
-    .names_max = 1,
-    .run = tail_run,
-};
+const struct command command_reject_tail =
+    REJECT_COMMAND("tail", "List them as they come, until it is stopped.", "", tail_run);

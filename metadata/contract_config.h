@@ -18,6 +18,8 @@ enum contract_unknown { CONTRACT_UNKNOWN_AUTO, CONTRACT_UNKNOWN_ALLOW, CONTRACT_
 enum contract_null { CONTRACT_NULL_ALLOW, CONTRACT_NULL_REJECT };
 enum contract_violation { CONTRACT_REJECT, CONTRACT_OBSERVE };
 
+enum { CONTRACT_REJECTS_BYTES_MAX = 1024 };
+
 struct contract_config {
     uint8_t own_level, framing, own_strategy, unknown_fields, null, on_violation;
     /* Other brokers' names. */

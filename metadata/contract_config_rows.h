@@ -44,6 +44,15 @@ static const char *const redpanda_strategies[] = {"TopicNameStrategy", "RecordNa
                    "first."                                                            \
     }
 
+#define REJECTS_ROW                                                                          \
+    {                                                                                        \
+        "millrace.contract.rejects.bytes", CONFIG_INT, "0",                                  \
+            BETWEEN(0, CONTRACT_REJECTS_BYTES_MAX), TO(rejects_bytes),                       \
+            .doc =                                                                           \
+                "How many bytes of a key or value that breaks the contract are kept in the " \
+                "topic __millrace_rejects, for whoever may read that; 0: none."              \
+    }
+
 #define MILLRACE_ROWS(name, part)                                                                  \
     {"millrace." name ".contract",                                                                 \
      CONFIG_STRING,                                                                                \

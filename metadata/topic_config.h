@@ -30,6 +30,7 @@ struct topic_config {
     enum option_compression compression;
     int32_t gzip_level, lz4_level, zstd_level;
     struct contract_config contracts[CONTRACT_PARTS];
+    int32_t rejects_bytes; /* of a bad key or value, in what is told of it */
 };
 
 struct topic_config_row {

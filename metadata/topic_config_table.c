@@ -148,6 +148,7 @@ const struct topic_config_row topic_config_rows[] = {
     {"message.timestamp.type", CONFIG_STRING, "CreateTime", .choices = timestamp_choices,
      .take = take_timestamp, .server_name = "log.message.timestamp.type",
      .doc = "Whether a record keeps its producer's timestamp or gets the time of its append."},
+    REJECTS_ROW,
     MILLRACE_ROWS("key", CONTRACT_OF_KEY),
     MILLRACE_ROWS("value", CONTRACT_OF_VALUE),
     {"min.cleanable.dirty.ratio", CONFIG_DOUBLE, "0.5", BETWEEN(0, 1), TO(dirty_ratio_min),

@@ -3,6 +3,7 @@
  * nothing, and so that what is bad may travel between cores. Any thread. */
 #pragma once
 
+#include "base/byte_buffer.h"
 #include "registry/topic_contract.h"
 
 enum {
@@ -15,6 +16,8 @@ struct record_breach {
     int32_t index; /* of the record in its batch */
     enum contract_part part;
     struct breach breach;
+    size_t payload_size;               /* of the key or value; 0: nothing of it is told */
+    size_t payload_at, payload_length; /* its first bytes, among the batch's payloads */
 };
 
 /* What is bad of one batch. */
@@ -26,6 +29,7 @@ struct batch_breaches {
     int32_t *listed; /* indexes of the bad ones, ascending */
     struct record_breach told[BATCH_BREACHES_TOLD];
     struct record_breach seen[BATCH_BREACHES_SEEN]; /* shown_count of them */
+    struct byte_buffer payloads;                    /* as millrace.contract.rejects.bytes allows */
 };
 
 /* `records` were walked before (storage/validate.h), and are `count`. NULL when all honour their
@@ -34,6 +38,10 @@ struct batch_breaches *batch_check(const struct topic_config *config, struct byt
                                    const struct schema_view *view, struct bytes records,
                                    int32_t count);
 void batch_breaches_free(struct batch_breaches *breaches);
+
+/* What is told of a record's payload; empty: nothing. */
+struct bytes record_breach_payload(const struct batch_breaches *breaches,
+                                   const struct record_breach *breach);
 
 /* "record 17: Order.items[3].qty: expected varint, found 2 bytes length-delimited (schema id 4)" */
 enum { BREACH_TEXT_MAX = 600 };

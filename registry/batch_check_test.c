@@ -96,3 +96,25 @@ Test(batch_check, what_is_observed_is_not_bad) {
     cr_assert(breaches->bad_count == 6 && breaches->seen_count == 0, "the key's rejects");
     batch_breaches_free(breaches);
 }
+
+Test(batch_check, payloads_are_told_as_far_as_the_topic_says) {
+    add(BYTES_NULL, BAD);
+    add(BYTES_NULL, BYTES_OF("h"));
+    struct batch_breaches *breaches = checked();
+    cr_expect_eq(record_breach_payload(breaches, &breaches->told[0]).len, 0, "not by itself");
+    cr_expect_null(breaches->payloads.at);
+    batch_breaches_free(breaches);
+    config.rejects_bytes = 4;
+    breaches = checked();
+    struct bytes first = record_breach_payload(breaches, &breaches->told[0]);
+    cr_expect(bytes_equal(first, bytes_make(BAD.at, 4)));
+    cr_expect_eq(breaches->told[0].payload_size, BAD.len);
+    cr_expect(bytes_equal_text(record_breach_payload(breaches, &breaches->told[1]), "h"));
+    batch_breaches_free(breaches);
+    config.contracts[CONTRACT_OF_KEY].own_level = CONTRACT_PAYLOAD;
+    add(BYTES_OF("a key"), GOOD);
+    breaches = checked();
+    first = record_breach_payload(breaches, &breaches->told[2]);
+    cr_expect(bytes_equal_text(first, "a ke"), "of the key where that is bad");
+    batch_breaches_free(breaches);
+}

@@ -18,14 +18,18 @@ enum {
     VIOLATIONS,
     LEFT_OUT
 };
-enum { RECORD_INDEX = 1, IN_KEY, SCHEMA_ID, PATH, REASON };
+enum { RECORD_INDEX = 1, IN_KEY, SCHEMA_ID, PATH, REASON, PAYLOAD, PAYLOAD_SIZE };
 
-static void violation_tell(struct reject_violation *violation, const struct record_breach *breach) {
+static void violation_tell(struct reject_violation *violation,
+                           const struct batch_breaches *breaches,
+                           const struct record_breach *breach) {
     *violation = (struct reject_violation){.record_index = breach->index,
                                            .schema_id = breach->breach.schema_id,
                                            .in_key = breach->part == CONTRACT_OF_KEY,
                                            .path = bytes_of_text(breach->breach.path),
-                                           .reason = bytes_of_text(breach->breach.reason)};
+                                           .reason = bytes_of_text(breach->breach.reason),
+                                           .payload = record_breach_payload(breaches, breach),
+                                           .payload_size = (int32_t)breach->payload_size};
 }
 
 void reject_tell(struct reject *reject, const struct batch_breaches *breaches) {
@@ -35,7 +39,7 @@ void reject_tell(struct reject *reject, const struct batch_breaches *breaches) {
     const struct record_breach *told = reject->observed ? breaches->seen : breaches->told;
     int32_t count = reject->observed ? breaches->shown_count : breaches->told_count;
     reject->violation_count = (size_t)count;
-    for (int32_t i = 0; i < count; i++) violation_tell(&reject->violations[i], &told[i]);
+    for (int32_t i = 0; i < count; i++) violation_tell(&reject->violations[i], breaches, &told[i]);
 }
 
 /* --- writing; what is 0 or empty is left out, as in proto3 --- */
@@ -68,6 +72,8 @@ static void put_violation(const struct reject_violation *violation, struct byte_
     put_number(&inner, SCHEMA_ID, violation->schema_id);
     put_text(&inner, PATH, violation->path);
     put_text(&inner, REASON, violation->reason);
+    put_text(&inner, PAYLOAD, violation->payload);
+    put_number(&inner, PAYLOAD_SIZE, violation->payload_size);
     put_bytes(to, VIOLATIONS, byte_buffer_bytes(&inner));
     byte_buffer_deinit(&inner);
 }
@@ -101,6 +107,8 @@ static bool read_violation(struct bytes from, struct reject_violation *violation
             case SCHEMA_ID: violation->schema_id = (int32_t)field.value; break;
             case PATH: violation->path = field.bytes; break;
             case REASON: violation->reason = field.bytes; break;
+            case PAYLOAD: violation->payload = field.bytes; break;
+            case PAYLOAD_SIZE: violation->payload_size = (int32_t)field.value; break;
             default: break;
         }
     }

@@ -12,6 +12,8 @@ struct reject_violation {
     int32_t record_index, schema_id;
     bool in_key;
     struct bytes path, reason;
+    struct bytes payload; /* its first bytes, as the topic allows; empty: none */
+    int32_t payload_size; /* of all of it, where there are some */
 };
 
 enum { REJECT_VIOLATIONS_MAX = BATCH_BREACHES_TOLD };

@@ -35,7 +35,9 @@ static const struct reject full = {
                     .schema_id = 5,
                     .in_key = true,
                     .path = BYTES_OF("Order.id"),
-                    .reason = BYTES_OF("it is too long")},
+                    .reason = BYTES_OF("it is too long"),
+                    .payload = BYTES_OF("\xff\x01z"),
+                    .payload_size = 4711},
                    {.record_index = 18, .reason = BYTES_OF("no schema id")}},
 };
 
@@ -53,6 +55,8 @@ Test(reject, what_is_written_is_read) {
     const struct reject_violation *one = &read.violations[0];
     cr_expect(one->record_index == 17 && one->schema_id == 5 && one->in_key);
     cr_expect(bytes_equal_text(one->path, "Order.id"));
+    cr_expect(bytes_equal_text(one->payload, "\xff\x01z") && one->payload_size == 4711);
+    cr_expect(read.violations[1].payload.len == 0 && read.violations[1].payload_size == 0);
     cr_expect(bytes_equal_text(read.violations[1].reason, "no schema id"));
     for (size_t len = 1; len < buffer.len; len++)
         reject_read(bytes_make(buffer.at, len), &read); /* never beyond the end */
