@@ -10,7 +10,7 @@
 #include "http/service.h"
 
 #define ADMIN_DEFAULT_HOST "127.0.0.1"
-enum { ADMIN_DEFAULT_PORT = 9644, ADMIN_BODY_MAX = 1024 };
+enum { ADMIN_DEFAULT_PORT = 9644, ADMIN_BODY_MAX = 1024, ADMIN_BYTES_MAX = 4 << 20 };
 
 struct admin {
     struct http_service service;
@@ -110,6 +110,7 @@ bool admin_open(struct server *server, struct admin **admin, struct error *error
                                               .route_count = array_count(routes),
                                               .context = *admin,
                                               .body_max = ADMIN_BODY_MAX,
+                                              .budget.bytes_max = ADMIN_BYTES_MAX,
                                               .content_type = "application/json"};
     if (service_open(&(*admin)->service, &wanted->items[0], error)) return true;
     free(*admin);

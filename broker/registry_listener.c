@@ -27,6 +27,11 @@ static void api_topics_bound(struct registry_api *api, struct bytes subject, int
     registry_bindings_print(&home->catalog, subject, version, names);
 }
 
+/* At least one request passes, however small the broker is. */
+static size_t budget_of(const struct server *server) {
+    return server->registry_bytes > BODY_MAX ? server->registry_bytes : BODY_MAX;
+}
+
 static bool open_at(struct http_service *http, const struct endpoint *endpoint,
                     struct error *error) {
     char address[300];
@@ -61,6 +66,7 @@ bool registry_listener_open(struct registry_listener *listener, struct registry_
                                            .route_count = registry_route_count,
                                            .context = &listener->api,
                                            .body_max = BODY_MAX,
+                                           .budget.bytes_max = budget_of(server),
                                            .prefix = REGISTRY_PREFIX,
                                            .content_type = REGISTRY_CONTENT_TYPE};
     return open_at(&listener->http, &wanted->items[0], error);

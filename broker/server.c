@@ -11,7 +11,7 @@
 #include "broker/rejects.h"
 #include "metadata/catalog_lives.h"
 
-enum { CACHE_BYTES_MAX = 64 << 20, COLD_BYTES_MAX = 64 << 20 };
+enum { CACHE_BYTES_MAX = 64 << 20, COLD_BYTES_MAX = 64 << 20, REGISTRY_BYTES_MAX = 64 << 20 };
 /* What a start after a crash reads of the journals, of all cores together: a few tenths of a second
  * on an ordinary disk. Under load a core may pass its share until its next checkpoint. */
 enum { REPLAY_BYTES_MAX = 256 << 20 };
@@ -33,13 +33,21 @@ static uint64_t compact_share(uint64_t memory_bytes, int64_t wanted) {
     return (uint64_t)wanted < most ? (uint64_t)wanted : most;
 }
 
+/* A part of the half for requests. */
+static size_t registry_share(const struct options *options, size_t memory_bytes) {
+    size_t bytes = memory_bytes / 16;
+    if (options->registry_listen.count == 0) return 0;
+    return bytes < REGISTRY_BYTES_MAX ? bytes : REGISTRY_BYTES_MAX;
+}
+
 /* The budget: half for requests and answers, a quarter each for records that are not written out
  * yet and for those that are kept for readers: 15 % at the end of the log, for those that tail it,
  * and 10 % from segment files, for those that lag. */
 static void server_divide_memory(struct server *server, size_t memory_bytes) {
     const struct options *options = server->options;
     server->memory_bytes = memory_bytes;
-    server->request_bytes = share(memory_bytes, 50);
+    server->registry_bytes = registry_share(options, memory_bytes);
+    server->request_bytes = share(memory_bytes, 50) - server->registry_bytes;
     server->store_options = (struct store_options){
         .journal_bytes_max = (uint64_t)options->journal_bytes_max,
         .replay_bytes_max = REPLAY_BYTES_MAX / server->core_count,

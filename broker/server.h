@@ -35,7 +35,9 @@ struct server {
     struct recovered *recovered;
     struct recover_report recovery;
     struct store_options store_options; /* of each core */
-    size_t memory_bytes, request_bytes; /* the whole budget; what of it admission has */
+    size_t memory_bytes;                /* the whole budget */
+    size_t request_bytes;               /* of it, what admission has */
+    size_t registry_bytes;              /* of it, bodies and answers of the registry's listener */
     char cluster_id[UUID_TEXT_SIZE];
     struct core *cores;
     struct core *core_list[CORES_MAX];

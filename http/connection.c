@@ -28,6 +28,7 @@ struct http_connection {
     struct http_parse *parse;
     struct byte_buffer waiting; /* received behind the request that is being answered */
     struct byte_buffer answer;
+    size_t answer_held; /* of the service's budget */
     struct http_exchange exchange;
 };
 
@@ -38,8 +39,16 @@ static void limit_set(struct http_connection *connection, unsigned seconds) {
     timer_arm(ring, &connection->limit, ring_now_ns(ring) + seconds * NS_PER_S);
 }
 
+/* The memory of a large answer is given back. */
+static void answer_release(struct http_connection *connection) {
+    connection->answer.len = 0;
+    if (connection->answer.capacity > HTTP_SMALL_BYTES) byte_buffer_deinit(&connection->answer);
+    http_budget_drop(&connection->service->budget, &connection->answer_held);
+}
+
 static void connection_free(struct http_connection *connection) {
     struct http_service *service = connection->service;
+    answer_release(connection);
     timer_cancel(service->ring, &connection->limit);
     ring_close(service->ring, connection->fd);
     list_remove(&connection->link);
@@ -96,16 +105,25 @@ static const char *status_name(int status) {
     return "Status";
 }
 
+/* Just enough: doubling would take up to twice as much. */
+static void answer_reserve(struct byte_buffer *answer, size_t size) {
+    if (size <= HTTP_SMALL_BYTES || size <= answer->capacity) return;
+    answer->at = (uint8_t *)memory_resize(answer->at, size);
+    answer->capacity = size;
+}
+
 static void answer_write(struct http_connection *connection, int status, const char *content_type,
                          struct bytes body, bool with_body) {
     char head[512];
     int len = snprintf(head, sizeof head,
                        "HTTP/1.1 %d %s\r\nContent-Type: %s\r\nContent-Length: %zu\r\n"
-                       "X-Content-Type-Options: nosniff\r\n%s\r\n",
+                       "X-Content-Type-Options: nosniff\r\n%s%s\r\n",
                        status, status_name(status), content_type, body.len,
+                       status == 503 ? "Retry-After: 1\r\n" : "",
                        connection->close_after ? "Connection: close\r\n" : "");
     check(len > 0 && (size_t)len < sizeof head);
     connection->answer.len = 0;
+    if (with_body) answer_reserve(&connection->answer, (size_t)len + body.len);
     byte_buffer_append(&connection->answer, bytes_make(head, (size_t)len));
     if (with_body) byte_buffer_append(&connection->answer, body);
 }
@@ -124,11 +142,17 @@ static void error_body(struct text *text, int code, const char *message) {
     text_printf(text, "}");
 }
 
+static const char *refusal_text(int status) {
+    if (status != 503) return status_name(status);
+    return "Large requests and answers hold all the memory that there is for them; try again";
+}
+
 /* Before there is a request to route: the connection ends with it. */
 static void connection_refuse(struct http_connection *connection, int status) {
     struct text text = {0};
     connection->close_after = connection->linger_after = true;
-    error_body(&text, status, status_name(status));
+    http_parse_reset(connection->parse);
+    error_body(&text, status, refusal_text(status));
     answer_write(connection, status, connection->service->content_type, text_bytes(&text), true);
     text_deinit(&text);
     answer_send(connection);
@@ -139,7 +163,17 @@ void http_answer(struct http_exchange *exchange, int status, const char *content
     struct http_connection *connection = exchange->connection;
     check(connection->state == HANDLING);
     if (!exchange->request->keep_alive || connection->draining) connection->close_after = true;
-    answer_write(connection, status, content_type, body, exchange->request->verb != VERB_HEAD);
+    bool with_body = exchange->request->verb != VERB_HEAD;
+    struct text text = {0};
+    if (with_body &&
+        !http_budget_hold(&connection->service->budget, &connection->answer_held, body.len)) {
+        status = 503;
+        content_type = connection->service->content_type;
+        error_body(&text, status, refusal_text(status));
+        body = text_bytes(&text);
+    }
+    answer_write(connection, status, content_type, body, with_body);
+    text_deinit(&text);
     arena_reset(&exchange->arena);
     answer_send(connection);
 }
@@ -222,6 +256,7 @@ static void connection_next(struct http_connection *connection) {
     struct byte_buffer early = connection->waiting;
     connection->waiting = (struct byte_buffer){0};
     connection->state = RECEIVING;
+    answer_release(connection);
     http_parse_reset(connection->parse);
     limit_set(connection, HTTP_IDLE_S);
     if (early.len)
@@ -251,7 +286,7 @@ void http_connection_new(struct http_service *service, int fd) {
     connection->receive.done = receive_done;
     connection->send.done = send_done;
     connection->limit.fire = limit_passed;
-    connection->parse = http_parse_new(service->body_max);
+    connection->parse = http_parse_new(service->body_max, &service->budget);
     connection->exchange.context = service->context;
     connection->exchange.connection = connection;
     arena_init(&connection->exchange.arena, HTTP_ARENA_MAX);

@@ -27,7 +27,7 @@ Test(http_parse, a_request_is_the_same_in_any_pieces) {
         "Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n4;ext=1\r\ndefg\r\n0\r\nTrailer: "
         "t\r\n\r\nGET");
     for (size_t step = 1; step <= text.len; step += 7) {
-        struct http_parse *parse = http_parse_new(1024);
+        struct http_parse *parse = http_parse_new(1024, NULL);
         size_t used;
         cr_assert_eq(parse_text(parse, text, step, &used), HTTP_PARSE_COMPLETE);
         cr_assert_eq(used, text.len - 3, "%zu", used);
@@ -69,7 +69,7 @@ Test(http_parse, what_is_refused) {
         {text_bytes(&large), 431},
     };
     for (size_t i = 0; i < array_count(rows); i++) {
-        struct http_parse *parse = http_parse_new(1024);
+        struct http_parse *parse = http_parse_new(1024, NULL);
         size_t used;
         cr_expect_eq(parse_text(parse, rows[i].text, 5, &used), HTTP_PARSE_BROKEN, "row %zu", i);
         cr_expect_eq(http_parse_status(parse), rows[i].status, "row %zu: %d", i,
@@ -81,7 +81,7 @@ Test(http_parse, what_is_refused) {
 }
 
 Test(http_parse, a_chunked_body_cannot_pass_the_cap) {
-    struct http_parse *parse = http_parse_new(6);
+    struct http_parse *parse = http_parse_new(6, NULL);
     size_t used;
     struct bytes text = BYTES_OF(
         "POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nabcd\r\n4\r\nefgh\r\n0\r\n\r\n");
@@ -92,7 +92,7 @@ Test(http_parse, a_chunked_body_cannot_pass_the_cap) {
 
 /* Java's client offers HTTP/2 with every first request. */
 Test(http_parse, offers_of_other_protocols_are_passed_over) {
-    struct http_parse *parse = http_parse_new(1024);
+    struct http_parse *parse = http_parse_new(1024, NULL);
     size_t used;
     struct bytes text = BYTES_OF(
         "POST / HTTP/1.1\r\nConnection: Upgrade, HTTP2-Settings\r\n"
@@ -196,6 +196,20 @@ static void prefix_handle(struct http_exchange *exchange) {
     http_answer(exchange, 200, "text/plain", prefix.at ? prefix : BYTES_OF("none"));
 }
 
+static void size_handle(struct http_exchange *exchange) {
+    struct text text = {0};
+    text_printf(&text, "%zu", exchange->request->body.len);
+    http_answer(exchange, 200, "text/plain", text_bytes(&text));
+    text_deinit(&text);
+}
+
+enum { LARGE = 200000 };
+
+static void large_handle(struct http_exchange *exchange) {
+    static uint8_t large[LARGE];
+    http_answer(exchange, 200, "text/plain", bytes_make(memset(large, 'a', LARGE), LARGE));
+}
+
 static void park_handle(struct http_exchange *exchange) {
     ((struct world *)exchange->context)->parked = exchange;
 }
@@ -205,7 +219,9 @@ static const struct http_route routes[] = {{VERB_GET, "/", echo_handle},
                                            {VERB_GET, "/subjects/{}/versions/{}", echo_handle},
                                            {VERB_GET, "/all", prefix_handle},
                                            {VERB_GET, "/in", prefix_handle},
-                                           {VERB_GET, "/park", park_handle}};
+                                           {VERB_GET, "/park", park_handle},
+                                           {VERB_POST, "/size", size_handle},
+                                           {VERB_GET, "/large", large_handle}};
 
 static void world_init(struct world *world, uint64_t seed) {
     struct error error;
@@ -216,6 +232,7 @@ static void world_init(struct world *world, uint64_t seed) {
                                            .route_count = array_count(routes),
                                            .context = world,
                                            .body_max = 4096,
+                                           .budget.bytes_max = 4096,
                                            .prefix = "in",
                                            .content_type = "application/json"};
     cr_assert(http_service_open(&world->service, "127.0.0.1:0", &error), "%s", error.text);
@@ -391,5 +408,102 @@ Test(http_service, a_prefix_may_stand_before_every_route) {
         int socket = world_send(&world, bytes_make(request, (size_t)len));
         expect_answer(world_receive(&world, socket, 10), rows[i].status, rows[i].end);
     }
+    world_deinit(&world);
+}
+
+/* --- memory --- */
+
+Test(http_budget, small_ones_are_free_and_one_may_have_all) {
+    struct http_budget budget = {.bytes_max = 300000};
+    size_t one = 0, two = 0;
+    cr_expect(http_budget_hold(&budget, &one, HTTP_SMALL_BYTES));
+    cr_expect_eq(budget.used, 0);
+    cr_expect(http_budget_hold(&budget, &one, 100000));
+    cr_expect_not(http_budget_hold(&budget, &two, 200001));
+    cr_expect(two == 0 && budget.used == 100000 && budget.refused == 1);
+    cr_expect(http_budget_hold(&budget, &two, 200000));
+    cr_expect_not(http_budget_hold(&budget, &one, 100001));
+    cr_expect_eq(one, 100000, "what it has it keeps");
+    http_budget_drop(&budget, &two);
+    cr_expect(http_budget_hold(&budget, &one, 1000000), "alone");
+    cr_expect_not(http_budget_hold(&budget, &two, 70000));
+    cr_expect(http_budget_hold(&budget, &two, 60000));
+    http_budget_drop(&budget, &one);
+    cr_expect_eq(budget.used, 0);
+}
+
+static void world_init_large(struct world *world, uint64_t seed) {
+    world_init(world, seed);
+    world->service.body_max = 1 << 20;
+    world->service.budget.bytes_max = 450000;
+}
+
+/* A body that is announced, and as much of it as is sent. */
+static int world_post(struct world *world, size_t announced, size_t sent) {
+    struct text text = {0};
+    text_printf(&text, "POST /size HTTP/1.1\r\n" HOST "Content-Length: %zu\r\n\r\n", announced);
+    for (size_t i = 0; i < sent; i++) text_append(&text, BYTES_OF("a"));
+    int socket = world_send(world, text_bytes(&text));
+    text_deinit(&text);
+    return socket;
+}
+
+Test(http_service, bodies_that_do_not_end_hold_bounded_memory) {
+    struct world world;
+    world_init_large(&world, 11);
+    int first = world_post(&world, LARGE, 150000), second = world_post(&world, LARGE, 150000);
+    world_run(&world, 5000);
+    cr_expect_eq(world.service.budget.used, 300000, "what has come, not what was announced");
+    int third = world_post(&world, LARGE, LARGE);
+    const char *answer = world_receive(&world, third, 5000);
+    cr_expect(strstr(answer, "\r\nRetry-After: 1\r\n"), "%s", answer);
+    cr_expect(strstr(answer, "try again\"}"), "%s", answer);
+    cr_expect_eq(strncmp(answer, "HTTP/1.1 503 Service Unavailable\r\n", 34), 0, "%s", answer);
+    cr_expect_eq(world.service.budget.used, 300000);
+    expect_answer(world_receive(&world, world_post(&world, 2, 2), 5000), "200", "\r\n\r\n2");
+    sim_disconnect(world.sim, first);
+    world_run(&world, 5000);
+    cr_expect_eq(world.service.budget.used, 150000);
+    expect_answer(world_receive(&world, world_post(&world, LARGE, LARGE), 5000), "200", "200000");
+    cr_expect_eq(world.service.budget.used, 150000);
+    sim_disconnect(world.sim, second);
+    world_run(&world, 5000);
+    cr_expect_eq(world.service.budget.used, 0);
+    world_deinit(&world);
+}
+
+/* Takes so many bytes off, however long it takes. */
+static void world_drain(struct world *world, int socket, size_t bytes) {
+    static uint8_t piece[4096];
+    while (bytes > 0) {
+        size_t most = bytes < sizeof piece ? bytes : sizeof piece;
+        int64_t got = sim_receive(world->sim, socket, piece, most);
+        cr_assert_geq(got, 0);
+        bytes -= (size_t)got;
+        world_run(world, 10);
+    }
+}
+
+Test(http_service, answers_that_nobody_takes_hold_bounded_memory) {
+    struct world world;
+    struct bytes request = BYTES_OF("GET /large HTTP/1.1\r\n" HOST "\r\n");
+    world_init_large(&world, 12);
+    int first = world_send(&world, request), second = world_send(&world, request);
+    world_run(&world, 5000);
+    cr_expect_eq(world.service.budget.used, 2 * LARGE);
+    int third = world_send(&world, request);
+    const char *answer = world_receive(&world, third, 5000);
+    cr_expect(strstr(answer, "\r\nRetry-After: 1\r\n"), "%s", answer);
+    expect_answer(answer, "503", "try again\"}");
+    sim_send(world.sim, third, BYTES_OF("GET / HTTP/1.1\r\n" HOST "\r\n"));
+    expect_answer(world_receive(&world, third, 500), "200", "\r\n\r\n");
+    world_drain(&world, first, LARGE);
+    world_run(&world, 5000);
+    cr_expect_eq(world.service.budget.used, LARGE, "it has left");
+    sim_send(world.sim, third, request);
+    world_drain(&world, third, LARGE);
+    world_drain(&world, second, LARGE);
+    world_run(&world, 5000);
+    cr_expect_eq(world.service.budget.used, 0);
     world_deinit(&world);
 }

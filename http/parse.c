@@ -18,11 +18,11 @@ struct http_parse {
     bool in_value; /* the last callback was one for a value */
     bool begun, head_done, complete, expects_continue;
     size_t body_max;
-    int status; /* of a refusal */
+    struct http_budget *budget; /* or NULL */
+    size_t held;                /* of it */
+    int status;                 /* of a refusal */
     struct http_request request;
 };
-
-enum { BODY_KEPT = 64 << 10 };
 
 static struct http_parse *parse_of(struct http_parser *parser) {
     return (struct http_parse *)parser->data;
@@ -132,6 +132,8 @@ static int on_body(struct http_parser *parser, const char *at, size_t len) {
     struct http_parse *parse = parse_of(parser);
     if (len > parse->body_max - parse->body.len)
         return refuse(parse, HTTP_STATUS_PAYLOAD_TOO_LARGE);
+    if (parse->budget && !http_budget_hold(parse->budget, &parse->held, parse->body.len + len))
+        return refuse(parse, HTTP_STATUS_SERVICE_UNAVAILABLE);
     byte_buffer_append(&parse->body, bytes_make(at, len));
     parse->expects_continue = false;
     return 0;
@@ -153,21 +155,24 @@ static const struct http_parser_settings settings = {.on_message_begin = on_begi
                                                      .on_body = on_body,
                                                      .on_message_complete = on_complete};
 
-struct http_parse *http_parse_new(size_t body_max) {
+struct http_parse *http_parse_new(size_t body_max, struct http_budget *budget) {
     struct http_parse *parse = new_zero(struct http_parse);
     parse->body_max = body_max;
+    parse->budget = budget;
     http_parse_reset(parse);
     return parse;
 }
 
 void http_parse_free(struct http_parse *parse) {
+    if (parse->budget) http_budget_drop(parse->budget, &parse->held);
     byte_buffer_deinit(&parse->head);
     byte_buffer_deinit(&parse->body);
     free(parse);
 }
 
 void http_parse_reset(struct http_parse *parse) {
-    if (parse->body.capacity > BODY_KEPT) byte_buffer_deinit(&parse->body);
+    if (parse->body.capacity > HTTP_SMALL_BYTES) byte_buffer_deinit(&parse->body);
+    if (parse->budget) http_budget_drop(parse->budget, &parse->held);
     parse->head.len = parse->body.len = parse->count = 0;
     parse->target = (struct span){0, 0};
     parse->in_value = parse->begun = parse->head_done = parse->complete = false;

@@ -5,6 +5,7 @@
 #pragma once
 
 #include "base/byte_buffer.h"
+#include "http/budget.h"
 
 enum {
     HTTP_HEAD_MAX = 16 << 10, /* target and headers */
@@ -43,7 +44,8 @@ enum http_parse_result {
 
 struct http_parse;
 
-struct http_parse *http_parse_new(size_t body_max);
+/* Bodies draw on the budget, which outlives the parse; NULL: they do not. */
+struct http_parse *http_parse_new(size_t body_max, struct http_budget *budget);
 void http_parse_free(struct http_parse *parse);
 /* Before each further request. Gives the memory of a large body back. */
 void http_parse_reset(struct http_parse *parse);
@@ -51,7 +53,7 @@ void http_parse_reset(struct http_parse *parse);
 enum http_parse_result http_parse_feed(struct http_parse *parse, struct bytes *from);
 /* Of a complete request. */
 const struct http_request *http_parse_request(const struct http_parse *parse);
-/* Of a broken one: 400, 413, 431, 501 or 505. */
+/* Of a broken one: 400, 413, 431, 501, 503 or 505. */
 int http_parse_status(const struct http_parse *parse);
 /* The head is whole and asks for "100 Continue" before the body comes; true once per request. */
 bool http_parse_expects_continue(struct http_parse *parse);

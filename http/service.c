@@ -26,6 +26,7 @@ static void service_accepted(struct io_op *op) {
 }
 
 bool http_service_open(struct http_service *service, const char *address, struct error *error) {
+    check(service->budget.bytes_max >= service->body_max);
     list_init(&service->connections);
     service->connection_count = 0;
     service->stopping = service->accepting = false;

@@ -4,8 +4,9 @@
  *
  * One request of a connection at a time: what a client pipelines waits unread. A handler may answer
  * later, from the same thread; its exchange lives until it has answered, whether the client is
- * still there or not. Bounds: connections, head, body, time for a request to come and an answer to
- * leave, idleness. Everything belongs to the ring's thread. */
+ * still there or not. Bounds: connections, head, body, memory of all bodies and answers together
+ * (http/budget.h), time for a request to come and an answer to leave, idleness. Everything belongs
+ * to the ring's thread. */
 #pragma once
 
 #include "base/arena.h"
@@ -53,7 +54,8 @@ struct http_service {
     const struct http_route *routes;
     size_t route_count;
     void *context;
-    size_t body_max;
+    size_t body_max;           /* of one request */
+    struct http_budget budget; /* bytes_max is set; at least body_max */
     /* NULL, or a first segment that may stand, with another one behind it, before every route:
      * with "contexts", /contexts/x/subjects is /subjects, and the exchange's prefix is "x". */
     const char *prefix;
@@ -75,7 +77,8 @@ bool http_service_open(struct http_service *service, const char *address, struct
  * nothing is left, at once if nothing is. */
 void http_service_stop(struct http_service *service, void (*stopped)(struct http_service *service));
 
-/* Answers and ends the exchange. The body is copied. */
+/* Answers and ends the exchange. The body is copied; where there is no memory for it, the answer is
+ * 503. Every 503 tells the client to come again in a second. */
 void http_answer(struct http_exchange *exchange, int status, const char *content_type,
                  struct bytes body);
 /* {"error_code":code,"message":"..."} */

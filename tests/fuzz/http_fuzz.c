@@ -24,7 +24,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     if (size == 0) return 0;
     size_t step = (size_t)data[0] + 1;
     struct bytes rest = bytes_make(data + 1, size - 1);
-    struct http_parse *parse = http_parse_new(BODY_MAX);
+    struct http_parse *parse = http_parse_new(BODY_MAX, NULL);
     enum http_parse_result result = HTTP_PARSE_MORE;
     while (rest.len && result != HTTP_PARSE_BROKEN) {
         struct bytes piece = bytes_make(rest.at, rest.len < step ? rest.len : step);
