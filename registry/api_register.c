@@ -5,11 +5,10 @@
 #include <stdio.h>
 
 #include "base/check.h"
-#include "base/utf8.h"
 #include "registry/api_body.h"
 #include "registry/api_handlers.h"
 
-enum { REPEATS_MAX = 8, NAME_MAX_BYTES = 1000, VERSIONS_MAX = 100000 };
+enum { REPEATS_MAX = 8 };
 
 struct registration {
     struct api_call *call;
@@ -42,14 +41,6 @@ static bool prepare(struct registration *registration) {
                        BYTES_FORMAT(registration->subject), error.text);
 }
 
-static size_t live_versions(const struct schema_subject *subject,
-                            const struct schema_version **versions) {
-    size_t count = 0;
-    for (size_t i = 0; subject && i < subject->count; i++)
-        if (!subject->versions[i].deleted) versions[count++] = &subject->versions[i];
-    return count;
-}
-
 static bool refuse_incompatible(struct registration *registration, enum compatibility_level level,
                                 const struct compatibility_verdict *verdict) {
     struct api_call *call = registration->call;
@@ -74,11 +65,8 @@ static bool compare(struct registration *registration) {
     enum compatibility_level level = schema_view_level(call->view, registration->subject);
     struct compatibility_verdict verdict;
     if (!subject || schema_view_mode(call->view, registration->subject) == MODE_IMPORT) return true;
-    const struct schema_version **versions =
-        arena_array(&call->arena, const struct schema_version *, subject->count);
-    size_t count = live_versions(subject, versions);
-    schema_compare(call->view, level, registration->schema, versions, count, &call->arena,
-                   &verdict);
+    schema_subject_compare(call->view, subject, level, registration->schema, &call->arena,
+                           &verdict);
     return verdict.count == 0 || refuse_incompatible(registration, level, &verdict);
 }
 
@@ -119,19 +107,10 @@ static bool may_register(struct registration *registration, const struct subject
     return true;
 }
 
-/* Numbers end, whoever imported the highest; and so does the memory. */
 static bool has_room(struct registration *registration, const struct subjects *subjects) {
-    const struct schema *schema = registration->schema;
-    const struct subject *subject = subjects_named(subjects, registration->subject);
-    bool ids_end = subjects_id_highest(subjects, schema->context) == INT32_MAX &&
-                   !subjects_find_same(subjects, NULL, schema, true);
-    bool versions_end = subject && subject->count > 0 &&
-                        subject->versions[subject->count - 1]->entry.version == INT32_MAX;
-    if (subjects->by_id.count < VERSIONS_MAX && !ids_end && !versions_end) return true;
-    return call_refuse(registration->call, 422, 42205, "No further %s can be registered",
-                       ids_end        ? "id"
-                       : versions_end ? "version of the subject"
-                                      : "schemas");
+    const char *what = subjects_exhausted(subjects, registration->subject, registration->schema);
+    return !what ||
+           call_refuse(registration->call, 422, 42205, "No further %s can be registered", what);
 }
 
 static bool is_newer(const struct subjects *subjects, struct bytes name, uint64_t generation) {
@@ -189,24 +168,6 @@ static bool is_imported(struct registration *registration, const struct subjects
     return true;
 }
 
-/* Hidden versions with the same id go, now that there is a new one, unless somebody refers to them.
- */
-static void forget_hidden(struct schema_machine *machine, const struct schema_record *record) {
-    struct subjects *subjects = schema_machine_subjects(machine);
-    const struct subject *subject = subjects_named(subjects, record->subject);
-    for (size_t i = subject->count; i > 0; i--) {
-        const struct subject_version *version = subject->versions[i - 1];
-        if (!version->entry.deleted || version->entry.id != record->entry.id ||
-            subjects_find_referrer(subjects, version))
-            continue;
-        const struct schema_record tombstone = {.kind = SCHEMA_RECORD_SCHEMA,
-                                                .subject = subject->name,
-                                                .version = version->entry.version,
-                                                .tombstone = true};
-        schema_machine_write(machine, &tombstone, NULL);
-    }
-}
-
 static void register_make(struct schema_change *change, struct schema_machine *machine) {
     struct api_call *call = container_of(change, struct api_call, change);
     struct registration *registration = (struct registration *)call->detail;
@@ -220,8 +181,7 @@ static void register_make(struct schema_change *change, struct schema_machine *m
     if (registration->wish.entry.id > 0 && !prepare_import(registration, subjects, &record)) return;
     registration->id = record.entry.id;
     registration->version = record.version;
-    schema_machine_write(machine, &record, registration->schema);
-    forget_hidden(machine, &record);
+    schema_machine_register(machine, &record, registration->schema);
 }
 
 /* --- back --- */
@@ -271,13 +231,10 @@ static struct registration *registration_new(struct api_call *call) {
     return registration;
 }
 
-/* Names are printed in logs and kept in records. */
 static bool check_name(struct registration *registration) {
-    struct bytes name = registration->subject;
-    bool good = name.len > 0 && name.len <= NAME_MAX_BYTES && utf8_valid_length(name) == name.len;
-    for (size_t i = 0; good && i < name.len; i++) good = name.at[i] >= ' ' && name.at[i] != 0x7f;
-    return good || call_refuse(registration->call, 422, 42208,
-                               "The specified subject is not a valid subject.");
+    return subject_name_is_valid(registration->subject) ||
+           call_refuse(registration->call, 422, 42208,
+                       "The specified subject is not a valid subject.");
 }
 
 void register_handle(struct http_exchange *exchange) {

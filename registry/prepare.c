@@ -225,3 +225,14 @@ void schema_compare(const struct schema_view *view, enum compatibility_level lev
     }
     compare_protobuf(view, level, candidate, versions, version_count, arena, verdict);
 }
+
+void schema_subject_compare(const struct schema_view *view, const struct schema_subject *subject,
+                            enum compatibility_level level, const struct schema *candidate,
+                            struct arena *arena, struct compatibility_verdict *verdict) {
+    const struct schema_version **versions =
+        arena_array(arena, const struct schema_version *, subject->count);
+    size_t count = 0;
+    for (size_t i = 0; i < subject->count; i++)
+        if (!subject->versions[i].deleted) versions[count++] = &subject->versions[i];
+    schema_compare(view, level, candidate, versions, count, arena, verdict);
+}

@@ -35,3 +35,7 @@ void schema_compare(const struct schema_view *view, enum compatibility_level lev
                     const struct schema *candidate, const struct schema_version *const *versions,
                     size_t version_count, struct arena *arena,
                     struct compatibility_verdict *verdict);
+/* The same with the subject's versions that are not hidden. */
+void schema_subject_compare(const struct schema_view *view, const struct schema_subject *subject,
+                            enum compatibility_level level, const struct schema *candidate,
+                            struct arena *arena, struct compatibility_verdict *verdict);

@@ -78,6 +78,23 @@ void schema_machine_write(struct schema_machine *machine, const struct schema_re
     record_add(machine, record);
 }
 
+void schema_machine_register(struct schema_machine *machine, const struct schema_record *record,
+                             struct schema *schema) {
+    schema_machine_write(machine, record, schema);
+    const struct subject *subject = subjects_named(&machine->subjects, record->subject);
+    for (size_t i = subject->count; i > 0; i--) {
+        const struct subject_version *version = subject->versions[i - 1];
+        if (!version->entry.deleted || version->entry.id != record->entry.id ||
+            subjects_find_referrer(&machine->subjects, version))
+            continue;
+        const struct schema_record tombstone = {.kind = SCHEMA_RECORD_SCHEMA,
+                                                .subject = subject->name,
+                                                .version = version->entry.version,
+                                                .tombstone = true};
+        schema_machine_write(machine, &tombstone, NULL);
+    }
+}
+
 /* --- the image --- */
 
 static size_t image_bytes(void *state) {

@@ -26,3 +26,7 @@ struct subjects *schema_machine_subjects(struct schema_machine *machine);
  * record, compiled; NULL for other kinds and where only flags change. */
 void schema_machine_write(struct schema_machine *machine, const struct schema_record *record,
                           struct schema *schema);
+/* The same for a version that is registered: hidden versions of the subject with the same id go,
+ * now that there is a new one, unless somebody refers to them. */
+void schema_machine_register(struct schema_machine *machine, const struct schema_record *record,
+                             struct schema *schema);

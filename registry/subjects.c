@@ -1,8 +1,11 @@
 #include "registry/subjects.h"
 
 #include "base/check.h"
+#include "base/utf8.h"
 
 #define DEFAULT_CONTEXT BYTES_OF(".")
+
+enum { NAME_BYTES_MAX = 1000, VERSIONS_MAX = 100000 };
 
 /* The ids of one context. */
 struct context {
@@ -27,6 +30,13 @@ struct bytes subject_context(struct bytes name) {
     if (name.len > 2 && name.at[0] == ':' && name.at[1] == '.')
         end = (const uint8_t *)memchr(name.at + 1, ':', name.len - 1);
     return end ? bytes_make(name.at + 1, (size_t)(end - name.at - 1)) : DEFAULT_CONTEXT;
+}
+
+bool subject_name_is_valid(struct bytes name) {
+    if (name.len == 0 || name.len > NAME_BYTES_MAX) return false;
+    for (size_t i = 0; i < name.len; i++)
+        if (name.at[i] < ' ' || name.at[i] == 0x7f) return false;
+    return utf8_valid_length(name) == name.len;
 }
 
 static uint64_t id_hash(struct bytes context, int32_t id) {
@@ -380,6 +390,18 @@ bool registry_mode_parse(struct bytes text, enum registry_mode *mode) {
 }
 
 /* --- deciding --- */
+
+const char *subjects_exhausted(const struct subjects *subjects, struct bytes name,
+                               const struct schema *schema) {
+    const struct subject *subject = subjects_named(subjects, name);
+    if (subjects_id_highest(subjects, schema->context) == INT32_MAX &&
+        !subjects_find_same(subjects, NULL, schema, true))
+        return "id";
+    if (subject && subject->count > 0 &&
+        subject->versions[subject->count - 1]->entry.version == INT32_MAX)
+        return "version of the subject";
+    return subjects->by_id.count < VERSIONS_MAX ? NULL : "schemas";
+}
 
 void subjects_prepare_register(const struct subjects *subjects, struct bytes name,
                                const struct schema *schema, struct schema_record *record) {

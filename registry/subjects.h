@@ -106,6 +106,9 @@ int32_t subjects_id_highest(const struct subjects *subjects, struct bytes contex
 /* Fills one entry for each context that ever gave an id (subjects->contexts.count, and "." always);
  * answers how many. The names stay the subjects'. */
 size_t subjects_contexts(const struct subjects *subjects, struct registry_context *contexts);
+/* Names are printed in logs and kept in records: at most 1,000 bytes of UTF-8 without control
+ * characters. */
+bool subject_name_is_valid(struct bytes name);
 
 /* What holds for a subject: its own setting, that of its context (":.name:"), that for all, or the
  * default. */
@@ -117,6 +120,10 @@ bool registry_mode_parse(struct bytes text, enum registry_mode *mode);
 
 /* --- deciding: the record for a change; the caller has checked everything else --- */
 
+/* Numbers end, whoever imported the highest, and so does the memory: NULL, or what there can be no
+ * more of, in words. */
+const char *subjects_exhausted(const struct subjects *subjects, struct bytes name,
+                               const struct schema *schema);
 /* The next version, with an id that the schema has already in the context, or the next one. */
 void subjects_prepare_register(const struct subjects *subjects, struct bytes name,
                                const struct schema *schema, struct schema_record *record);
