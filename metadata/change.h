@@ -26,6 +26,8 @@ struct contract_judge {
                   struct error *error);
 };
 
+struct topic_bindings;
+
 /* Records in the making: one record batch of the catalog's log. */
 struct change {
     struct arena *arena;           /* results live here */
@@ -35,6 +37,7 @@ struct change {
     bool validate_only;
     struct change_records *records;
     const struct contract_judge *contract_judge; /* NULL: contracts are not looked at further */
+    const struct topic_bindings *bindings;       /* NULL: no topic has configs by its name */
     /* As the change leaves them, so that several topics in one request do not collide. */
     uint32_t partition_id_next, partition_count, topic_count;
     uint32_t *shard_partitions; /* per shard; NULL until a partition was placed */
@@ -158,6 +161,26 @@ void change_alter_configs(struct change *change, const struct config_wish *wishe
                           struct change_result *results);
 /* "" (all brokers) or this broker's id: on one node they are the same. */
 bool change_names_this_broker(const struct bytes name, int32_t node_id);
+
+/* --- what a topic has by its name (bind_topics.c) --- */
+
+/* Configs that a topic of that name is created with, as if whoever creates it had set them first.
+ * The edits may be CONFIG_OPERATION_DELETE too. */
+struct topic_binding {
+    struct bytes topic;
+    const struct config_edit *edits;
+    int32_t edit_count;
+};
+struct topic_bindings {
+    const struct topic_binding *items;
+    size_t count;
+};
+
+/* The topics of change->bindings that are there get these configs: all of them or, when one is
+ * refused, none. */
+void change_bind_topics(struct change *change, struct change_result *result);
+/* That of the topic, or NULL. */
+const struct topic_binding *change_find_binding(const struct change *change, struct bytes topic);
 
 /* --- producer ids --- */
 

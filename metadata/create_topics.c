@@ -117,10 +117,19 @@ static void add_records(struct change *change, struct topic_outcome *outcome) {
     change_add_partitions(change, &outcome->id, 0, outcome->partition_count);
 }
 
+static struct change_result take_binding(struct change *change, const struct topic_wish *wish,
+                                         struct topic_outcome *outcome) {
+    const struct topic_binding *binding = change_find_binding(change, wish->name);
+    if (!binding) return NOTHING_WRONG;
+    return change_edit_topic_configs(change, wish->name, &outcome->configs, binding->edits,
+                                     binding->edit_count);
+}
+
 static struct change_result create(struct change *change, const struct topic_wish *wish,
                                    struct topic_outcome *outcome) {
     struct change_result result = check_name(change, wish->name);
     if (!result.code) result = take_counts(change, wish, outcome);
+    if (!result.code) result = take_binding(change, wish, outcome);
     if (!result.code)
         result = change_edit_topic_configs(change, wish->name, &outcome->configs, wish->configs,
                                            wish->config_count);
