@@ -141,6 +141,52 @@ void schema_view_drop(struct schema_view *view) {
     free(view);
 }
 
+/* --- the way back --- */
+
+static void setting_unfold(struct subjects *subjects, struct bytes name, bool level_set,
+                           enum compatibility_level level, enum registry_mode mode) {
+    struct schema_record record = {.subject = name};
+    if (level_set) {
+        record.kind = SCHEMA_RECORD_CONFIG;
+        record.setting = bytes_of_text(compatibility_level_name(level));
+        subjects_apply(subjects, &record);
+    }
+    if (mode) {
+        record.kind = SCHEMA_RECORD_MODE;
+        record.setting = bytes_of_text(registry_mode_name(mode));
+        subjects_apply(subjects, &record);
+    }
+}
+
+static void subject_unfold(struct subjects *subjects, const struct schema_subject *subject) {
+    for (size_t i = 0; i < subject->count; i++) {
+        const struct schema_version *version = &subject->versions[i];
+        struct schema_record record = {.kind = SCHEMA_RECORD_SCHEMA,
+                                       .subject = subject->name,
+                                       .version = version->version,
+                                       .entry = version->schema->entry};
+        record.entry.version = version->version;
+        record.entry.deleted = version->deleted;
+        subjects_apply_compiled(subjects, &record, version->schema);
+    }
+}
+
+void schema_view_unfold(const struct schema_view *view, struct subjects *subjects) {
+    subjects_init(subjects);
+    for (size_t i = 0; i < view->context_count; i++) {
+        const struct schema_record record = {.kind = SCHEMA_RECORD_HIGHEST_ID,
+                                             .context = view->contexts[i].name,
+                                             .id_highest = view->contexts[i].id_highest};
+        subjects_apply(subjects, &record);
+    }
+    setting_unfold(subjects, BYTES_NULL, view->level_set, view->level, view->mode);
+    for (size_t i = 0; i < view->subject_count; i++) subject_unfold(subjects, &view->subjects[i]);
+    for (size_t i = 0; i < view->setting_count; i++) {
+        const struct schema_setting *setting = &view->settings[i];
+        setting_unfold(subjects, setting->name, setting->level_set, setting->level, setting->mode);
+    }
+}
+
 /* --- looking --- */
 
 const struct schema *schema_view_find(const struct schema_view *view, struct bytes context,

@@ -59,6 +59,10 @@ struct schema_view *schema_view_new(const struct subjects *subjects);
 struct schema_view *schema_view_hold(struct schema_view *view);
 void schema_view_drop(struct schema_view *view);
 
+/* The subjects that such a view is made of, to try changes on; generations begin anew. Schemas are
+ * shared. */
+void schema_view_unfold(const struct schema_view *view, struct subjects *subjects);
+
 /* By id, in a context ("." is the default one); NULL when there is none. */
 const struct schema *schema_view_find(const struct schema_view *view, struct bytes context,
                                       int32_t id);

@@ -97,3 +97,35 @@ Test(schema_view, settings_hold_from_the_subject_outwards) {
     schema_view_drop(view);
     subjects_deinit(&subjects);
 }
+
+Test(schema_view, what_it_is_made_of_makes_the_same_again) {
+    struct subjects subjects, again;
+    subjects_init(&subjects);
+    struct schema *one = registers(&subjects, "a", "one");
+    registers(&subjects, "a", "two");
+    registers(&subjects, "b", "one");
+    registers(&subjects, ":.x:a", "one");
+    applies(&subjects, SCHEMA_RECORD_DELETE_SUBJECT, "a", 1, NULL);
+    applies(&subjects, SCHEMA_RECORD_SCHEMA, "a", 2, NULL);
+    applies(&subjects, SCHEMA_RECORD_CONFIG, NULL, 0, "NONE");
+    applies(&subjects, SCHEMA_RECORD_CONFIG, ":.x:", 0, "FORWARD");
+    applies(&subjects, SCHEMA_RECORD_MODE, "c", 0, "READONLY");
+    struct schema_view *view = schema_view_new(&subjects);
+    schema_view_unfold(view, &again);
+    struct schema_view *same = schema_view_new(&again);
+
+    cr_expect_eq(same->schema_count, view->schema_count);
+    cr_expect_eq(same->subject_count, view->subject_count);
+    cr_expect_eq(schema_view_find(same, BYTES_OF("."), 1), one, "shared");
+    const struct schema_subject *a = schema_view_subject(same, BYTES_OF("a"));
+    cr_expect(a->count == 1 && a->versions[0].deleted && a->versions[0].version == 1);
+    cr_expect_eq(subjects_id_highest(&again, BYTES_OF(".")), 2, "the second schema is gone");
+    cr_expect_eq(schema_view_level(same, BYTES_OF("a")), COMPATIBILITY_NONE);
+    cr_expect_eq(schema_view_level(same, BYTES_OF(":.x:a")), COMPATIBILITY_FORWARD);
+    cr_expect_eq(schema_view_mode(same, BYTES_OF("c")), MODE_READONLY);
+    cr_expect_eq(registers(&again, "d", "one"), one, "found by what it says");
+    schema_view_drop(same);
+    schema_view_drop(view);
+    subjects_deinit(&again);
+    subjects_deinit(&subjects);
+}
