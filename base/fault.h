@@ -6,16 +6,17 @@
 
 #include <stdbool.h>
 
-#define FAULT_LIST(X)   \
-    X(compact_write)    \
-    X(disk_free)        \
-    X(journal_fill)     \
-    X(journal_write)    \
-    X(segment_allocate) \
-    X(segment_read)     \
-    X(segment_sync)     \
-    X(segment_write)    \
-    X(snapshot_rename)  \
+#define FAULT_LIST(X)     \
+    X(compact_write)      \
+    X(coordinator_append) \
+    X(disk_free)          \
+    X(journal_fill)       \
+    X(journal_write)      \
+    X(segment_allocate)   \
+    X(segment_read)       \
+    X(segment_sync)       \
+    X(segment_write)      \
+    X(snapshot_rename)    \
     X(snapshot_write)
 
 enum fault {

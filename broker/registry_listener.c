@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stdio.h>
 
+#include "broker/catalog_service.h"
 #include "broker/registry_bindings.h"
 #include "broker/registry_service.h"
 #include "broker/server.h"
@@ -25,6 +26,39 @@ static void api_topics_bound(struct registry_api *api, struct bytes subject, int
     struct registry_listener *listener = container_of(api, struct registry_listener, api);
     const struct core *home = registry_service_home(listener->service);
     registry_bindings_print(&home->catalog, subject, version, names);
+}
+
+/* A change of the catalog that changes nothing: when its turn comes, those before it are done. */
+struct settling {
+    struct catalog_change change;
+    struct arena arena;
+    struct contracts_wait *wait;
+};
+
+static void settle_make(struct catalog_change *self, struct change *change) {
+    (void)self;
+    (void)change;
+}
+
+static void settle_done(struct catalog_change *self) {
+    struct settling *settling = container_of(self, struct settling, change);
+    struct contracts_wait *wait = settling->wait;
+    free(settling);
+    wait->done(wait);
+}
+
+static void api_settle(struct registry_api *api, struct contracts_wait *wait) {
+    struct registry_listener *listener = container_of(api, struct registry_listener, api);
+    struct settling *settling = new_zero(struct settling);
+    settling->wait = wait;
+    settling->change = (struct catalog_change){
+        .make = settle_make, .done = settle_done, .arena = &settling->arena};
+    catalog_service_change(&settling->change, &listener->server->cores[0]);
+}
+
+static void api_rejects(struct registry_api *api, struct http_exchange *exchange) {
+    struct registry_listener *listener = container_of(api, struct registry_listener, api);
+    rejects_pages_answer(&listener->rejects, exchange);
 }
 
 /* At least one request passes, however small the broker is. */
@@ -59,8 +93,11 @@ bool registry_listener_open(struct registry_listener *listener, struct registry_
                                           .cluster_id = server->cluster_id,
                                           .change = api_change,
                                           .associations = api_associations,
-                                          .topics_bound = api_topics_bound};
+                                          .settle = api_settle,
+                                          .topics_bound = api_topics_bound,
+                                          .rejects = api_rejects};
     registry_api_init(&listener->api);
+    rejects_pages_init(&listener->rejects, first);
     listener->http = (struct http_service){.ring = first->ring,
                                            .routes = registry_routes,
                                            .route_count = registry_route_count,

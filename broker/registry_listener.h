@@ -2,6 +2,7 @@
  * and what that interface asks the broker. Belongs to the registry service. */
 #pragma once
 
+#include "broker/rejects_page.h"
 #include "registry/api.h"
 
 struct server;
@@ -10,6 +11,7 @@ struct registry_service;
 struct registry_listener {
     struct http_service http;
     struct registry_api api;
+    struct rejects_pages rejects;
     struct registry_service *service;
     struct server *server;
     void (*stopped)(struct server *server);

@@ -409,6 +409,10 @@ void registry_service_close(struct registry_service *service, struct server *ser
         stopped(server);
 }
 
+const struct registry_listener *registry_service_listener(const struct registry_service *service) {
+    return service ? &service->listener : NULL;
+}
+
 const char *registry_service_bound(const struct registry_service *service) {
     return service ? service->listener.http.bound : NULL;
 }

@@ -20,6 +20,7 @@ struct core;
 struct catalog;
 struct catalog_topic;
 struct catalog_partition;
+struct registry_listener;
 struct registry_service;
 
 /* NULL where no registry is wanted. */
@@ -48,5 +49,7 @@ void registry_service_change(struct registry_service *service, struct schema_cha
 bool registry_service_listen(struct registry_service *service, struct error *error);
 void registry_service_close(struct registry_service *service, struct server *server,
                             void (*stopped)(struct server *server));
+/* NULL: none. On the first core. */
+const struct registry_listener *registry_service_listener(const struct registry_service *service);
 /* HOST:PORT; NULL: none. */
 const char *registry_service_bound(const struct registry_service *service);

@@ -2,6 +2,7 @@
  * per round (or several, when a round adds much), and appended before the store forms the round's
  * commit. Offsets are known when records are added, because nobody else writes to the log. */
 #include "base/check.h"
+#include "base/fault.h"
 #include "base/say.h"
 #include "coordinator/runtime.h"
 #include "protocol/wire.h"
@@ -115,5 +116,10 @@ void log_flush(struct coordinator *coordinator) {
     coordinator->under_way_bytes += write->batch.len;
     coordinator->log_bytes += write->batch.len;
     list_append(&coordinator->host->under_way, &write->link);
-    if (partition_append(coordinator->log, &write->append) == APPEND_REFUSED) write_refused(write);
+    if (fault_hit(FAULT_coordinator_append)) {
+        write->append.code = ERROR_KAFKA_STORAGE_ERROR;
+        write_refused(write);
+    } else if (partition_append(coordinator->log, &write->append) == APPEND_REFUSED) {
+        write_refused(write);
+    }
 }

@@ -5,6 +5,7 @@
 #pragma once
 
 #include "http/service.h"
+#include "registry/api_counts.h"
 #include "registry/schema_machine.h"
 #include "registry/schema_view.h"
 
@@ -16,6 +17,11 @@ struct schema_change {
     /* On the asking thread. `failed`: the records could not be stored, nothing has happened. */
     void (*done)(struct schema_change *change);
     bool failed;
+};
+
+/* A wait, embedded in its owner, which lives until `done` ran. */
+struct contracts_wait {
+    void (*done)(struct contracts_wait *wait);
 };
 
 enum { CONTRACTS_OF_TOPIC_MAX = 2 };
@@ -34,16 +40,21 @@ struct registry_api {
     /* What the topic is bound to; the subjects go to the arena. */
     size_t (*associations)(struct registry_api *api, struct bytes topic, struct arena *arena,
                            struct registry_association found[CONTRACTS_OF_TOPIC_MAX]);
+    /* Waits until every core knows all contracts that are on their way to being set. */
+    void (*settle)(struct registry_api *api, struct contracts_wait *wait);
     /* From inside a change, on the registry's core: appends the names of topics whose contract
      * admits that version, ", " between them. */
     void (*topics_bound)(struct registry_api *api, struct bytes subject, int32_t version,
                          struct text *names);
+    /* Answers with batches that were refused: of the topic in the path, or of all. */
+    void (*rejects)(struct registry_api *api, struct http_exchange *exchange);
 
     /* ---- its own ---- */
     struct list for_worker; /* struct api_call */
     unsigned working;       /* calls that workers have */
     struct list early;      /* requests that came before the registry was loaded */
     struct timer early_timer;
+    struct api_counts counts;
 };
 
 enum {

@@ -39,8 +39,16 @@ static void call_free(struct api_call *call) {
     free(call);
 }
 
+static void call_count(const struct api_call *call, int status) {
+    struct api_counts *counts = &call->api->counts;
+    counts->compiles += call->compiles;
+    counts->compile_ns += call->compile_ns;
+    api_counts_answer(counts, status);
+}
+
 void call_answer(struct api_call *call) {
     int status = call->status ? call->status : 200;
+    call_count(call, status);
     if (call->status) {
         call->body.len = 0;
         call->content_type = REGISTRY_CONTENT_TYPE;
@@ -62,6 +70,16 @@ bool call_refuse(struct api_call *call, int status, int code, const char *format
     call->code = code;
     call->message = arena_text(&call->arena, bytes_of_text(message));
     return false;
+}
+
+/* The clock is for a figure that nothing depends on. */
+struct schema *call_prepare(struct api_call *call, struct bytes context,
+                            const struct schema_entry *entry, struct error *error) {
+    uint64_t began_ns = clock_monotonic_ns();
+    struct schema *schema = schema_prepare(call->view, context, entry, error);
+    call->compiles++;
+    call->compile_ns += clock_monotonic_ns() - began_ns;
+    return schema;
 }
 
 void call_refresh(struct api_call *call) {
@@ -86,11 +104,12 @@ static void early_end(struct registry_api *api, bool loaded) {
         struct early_request request = *list_entry(node, struct early_request, link);
         list_remove(node);
         free(list_entry(node, struct early_request, link));
-        if (loaded)
+        if (loaded) {
             request.handle(request.exchange);
-        else
-            http_answer_error(request.exchange, 503, 50302,
-                              "The registry is being loaded; try again");
+            continue;
+        }
+        api_counts_answer(&api->counts, 503);
+        http_answer_error(request.exchange, 503, 50302, "The registry is being loaded; try again");
     }
 }
 
@@ -162,12 +181,10 @@ void call_work(struct api_call *call, void (*run)(struct api_call *call),
 
 static void on_changed(struct schema_change *change) {
     struct api_call *call = container_of(change, struct api_call, change);
-    if (change->failed) {
+    if (change->failed)
         call_refuse(call, 500, 50001, "The change could not be stored");
-        call_answer(call);
-        return;
-    }
-    call_refresh(call);
+    else
+        call_refresh(call);
     call->changed(call);
 }
 

@@ -30,7 +30,8 @@ struct api_call {
     const char *message;
     struct text body;
     const char *content_type;
-    void *detail; /* of the handler, in the arena */
+    uint64_t compiles, compile_ns; /* what it has taken */
+    void *detail;                  /* of the handler, in the arena */
 };
 
 struct api_call *call_new(struct http_exchange *exchange);
@@ -38,11 +39,14 @@ struct api_call *call_new(struct http_exchange *exchange);
  * what belongs to the call. */
 void call_work(struct api_call *call, void (*run)(struct api_call *call),
                void (*then)(struct api_call *call));
-/* `make` on the registry's core, then `changed` here; a change that could not be stored is answered
- * with 50001. */
+/* `make` on the registry's core, then `changed` here; a change that could not be stored is refused
+ * with 50001 by then. */
 void call_change(struct api_call *call,
                  void (*make)(struct schema_change *change, struct schema_machine *machine),
                  void (*changed)(struct api_call *call));
+/* As schema_prepare(), by the call's view; on a worker. */
+struct schema *call_prepare(struct api_call *call, struct bytes context,
+                            const struct schema_entry *entry, struct error *error);
 /* The newest view instead of the one it began with. */
 void call_refresh(struct api_call *call);
 

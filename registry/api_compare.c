@@ -58,7 +58,7 @@ static void trial_run(struct api_call *call) {
     size_t count;
     if (!body_read_schema(call, &wish) || !versions_find(call, trial, &versions, &count)) return;
     struct schema *schema =
-        schema_prepare(call->view, subject_context(trial->subject), &wish.entry, &error);
+        call_prepare(call, subject_context(trial->subject), &wish.entry, &error);
     if (!schema) {
         refuse_schema(call, trial->subject, &error);
         return;

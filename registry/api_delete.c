@@ -5,6 +5,8 @@
 #include "registry/api_handlers.h"
 
 struct deletion {
+    struct api_call *call;
+    struct contracts_wait wait;
     struct bytes subject;
     int32_t version; /* 0: all */
     bool for_good;
@@ -173,7 +175,7 @@ static void subject_make(struct schema_change *change, struct schema_machine *ma
         subject_hide(machine, subject);
 }
 
-/* --- back --- */
+/* --- there and back --- */
 
 static void version_deleted(struct api_call *call) {
     const struct deletion *deletion = (const struct deletion *)call->detail;
@@ -192,17 +194,38 @@ static void subject_deleted(struct api_call *call) {
 
 static struct deletion *deletion_new(struct api_call *call) {
     struct deletion *deletion = arena_new(&call->arena, struct deletion);
+    deletion->call = call;
     deletion->subject = call_subject(call, 0);
     deletion->for_good = call_flag(call, "permanent");
     call->detail = deletion;
     return deletion;
 }
 
+static void deletion_go(struct deletion *deletion) {
+    if (deletion->version)
+        call_change(deletion->call, version_make, version_deleted);
+    else
+        call_change(deletion->call, subject_make, subject_deleted);
+}
+
+static void on_settled(struct contracts_wait *wait) {
+    deletion_go(container_of(wait, struct deletion, wait));
+}
+
+/* A contract may have been judged before the version was hidden, and not be known to the registry's
+ * core yet. One that is set from now on is judged by what is left. */
+static void deletion_begin(struct deletion *deletion) {
+    struct registry_api *api = deletion->call->api;
+    deletion->wait.done = on_settled;
+    if (deletion->for_good)
+        api->settle(api, &deletion->wait);
+    else
+        deletion_go(deletion);
+}
+
 void subject_delete_handle(struct http_exchange *exchange) {
     struct api_call *call = call_begin(exchange, subject_delete_handle);
-    if (!call) return;
-    deletion_new(call);
-    call_change(call, subject_make, subject_deleted);
+    if (call) deletion_begin(deletion_new(call));
 }
 
 void version_delete_handle(struct http_exchange *exchange) {
@@ -210,7 +233,7 @@ void version_delete_handle(struct http_exchange *exchange) {
     if (!call) return;
     struct deletion *deletion = deletion_new(call);
     if (call_version(call, 1, &deletion->version))
-        call_change(call, version_make, version_deleted);
+        deletion_begin(deletion);
     else
         call_answer(call);
 }

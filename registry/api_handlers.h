@@ -41,3 +41,4 @@ void associations_handle(struct http_exchange *exchange);
 void cluster_handle(struct http_exchange *exchange);
 void server_version_handle(struct http_exchange *exchange);
 void ready_handle(struct http_exchange *exchange);
+void rejects_handle(struct http_exchange *exchange);

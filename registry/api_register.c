@@ -31,8 +31,8 @@ static void registration_end(struct registration *registration) {
 static bool prepare(struct registration *registration) {
     struct api_call *call = registration->call;
     struct error error;
-    registration->schema = schema_prepare(call->view, subject_context(registration->subject),
-                                          &registration->wish.entry, &error);
+    registration->schema = call_prepare(call, subject_context(registration->subject),
+                                        &registration->wish.entry, &error);
     if (registration->schema) return true;
     return call_refuse(call, 422, 42201,
                        "Invalid schema of type %s for subject \"%.*s\", "
@@ -191,6 +191,7 @@ static void register_print(struct registration *registration) {
     const struct schema_subject *subject = schema_view_subject(call->view, registration->subject);
     const struct schema_version *version =
         subject ? schema_subject_version(subject, registration->version, true) : NULL;
+    call->api->counts.registrations++;
     if (call->extended && version)
         body_print_version(call, registration->subject, version, version->schema->entry.schema);
     else
@@ -201,13 +202,14 @@ static void register_worked(struct api_call *call);
 
 static void register_changed(struct api_call *call) {
     struct registration *registration = (struct registration *)call->detail;
-    if (registration->stale && registration->repeats++ < REPEATS_MAX) {
+    bool again = !call->status && registration->stale;
+    if (again && registration->repeats++ < REPEATS_MAX) {
         schema_drop(registration->schema);
         registration->schema = NULL;
         call_work(call, register_run, register_worked);
         return;
     }
-    if (registration->stale)
+    if (again)
         call_refuse(call, 503, 50301, "The subject changes all the time; try again");
     if (!call->status) register_print(registration);
     registration_end(registration);
@@ -265,6 +267,7 @@ static void lookup_run(struct api_call *call) {
 }
 
 static void lookup_worked(struct api_call *call) {
+    if (!call->status) call->api->counts.lookups++;
     registration_end((struct registration *)call->detail);
 }
 

@@ -25,6 +25,11 @@ void ready_handle(struct http_exchange *exchange) {
     call_answer(call);
 }
 
+void rejects_handle(struct http_exchange *exchange) {
+    struct registry_api *api = (struct registry_api *)exchange->context;
+    api->rejects(api, exchange);
+}
+
 /* --- associations --- */
 
 /* Without associationType both kinds are asked for. */

@@ -174,6 +174,10 @@ void mode_put_handle(struct http_exchange *exchange) {
 static void removed(struct api_call *call) {
     const struct setting *setting = (const struct setting *)call->detail;
     const char *before = setting->before;
+    if (call->status) {
+        call_answer(call);
+        return;
+    }
     if (!before && setting->of_all)
         before = setting->is_mode ? registry_mode_name(MODE_READWRITE)
                                   : compatibility_level_name(COMPATIBILITY_BACKWARD);

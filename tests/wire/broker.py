@@ -33,12 +33,14 @@ class Broker:
     program, backend, alive = None, "uring", []
     registry = "127.0.0.1:0"  # "": none, from the next start on
 
-    def __init__(self, *options, data=None, ephemeral=False):
+    def __init__(self, *options, data=None, ephemeral=False, fault=None):
+        """`fault`: as base/fault.h has it, until it is taken away; debug brokers only."""
         self.folder = Path(tempfile.mkdtemp(prefix="millrace-wire-"))
         self.data = Path(data) if data else self.folder / "data"
         self.log = self.folder / "log"
         self.options = list(options)
         self.ephemeral = ephemeral
+        self.fault = fault
         self.start()
 
     def start(self):
@@ -50,7 +52,8 @@ class Broker:
             [self.program, "serve", *where, "--listen", "127.0.0.1:0", "--registry-listen",
              self.registry, "--io", self.backend, "--ready-file", str(ready), "--exit-with-parent", *self.options],
             stdin=subprocess.DEVNULL, stdout=self.log_file, stderr=self.log_file,
-            env={**environment(), "TMPDIR": str(self.folder)})
+            env={**environment(), "TMPDIR": str(self.folder),
+                 **({"MILLRACE_FAULT": self.fault} if self.fault else {})})
         Broker.alive.append(self)
         deadline = time.monotonic() + SECONDS
         while not ready.exists():
