@@ -13,6 +13,7 @@
 #include <pthread.h>
 
 #include "broker/admission.h"
+#include "broker/contract_counts.h"
 #include "config/options.h"
 #include "io/ring.h"
 #include "metadata/catalog.h"
@@ -41,6 +42,7 @@ struct core {
     const struct options *options;           /* the catalog's: as loaded, with broker configs */
     struct inflater *inflater;
     struct rejects *rejects; /* tells of broken contracts (broker/rejects.h) */
+    struct contract_counts contract_counts;
     struct list connections;
     uint32_t connection_count;
     struct list spare_requests; /* memory of ordinary ones that have ended (request.c) */

@@ -5,6 +5,9 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "base/clock.h"
+#include "broker/registry_listener.h"
+#include "broker/registry_service.h"
 #include "broker/server.h"
 
 void metrics_read(struct core *core, struct core_metrics *metrics) {
@@ -13,6 +16,7 @@ void metrics_read(struct core *core, struct core_metrics *metrics) {
     for (size_t i = 0; i < ADMIT_CLASSES; i++) metrics->request_bytes += core->admission.used[i];
     store_usage(core->store, &metrics->store);
     metrics->rejects = *rejects_counts(core->rejects);
+    metrics->contracts = core->contract_counts;
 }
 
 /* --- one line per core --- */
@@ -52,6 +56,22 @@ static const struct core_row core_rows[] = {
              "Batches that break their topic's contract and were stored (on.violation=observe)."),
     CORE_ROW("millrace_contract_batches_untold_total", "counter", rejects.left_out,
              "Those of both that have no record of their own in __millrace_rejects."),
+    CORE_ROW("millrace_contract_records_refused_total", "counter", rejects.refused_records,
+             "Records that break their topic's contract, in batches that were refused for it."),
+    CORE_ROW("millrace_contract_records_observed_total", "counter", rejects.observed_records,
+             "Records that break their topic's contract where that is only observed."),
+    CORE_ROW("millrace_contract_batches_checked_total", "counter", contracts.batches,
+             "Batches that were held against their topic's contract."),
+    CORE_ROW("millrace_contract_batches_checked_by_worker_total", "counter",
+             contracts.batches_by_worker, "Those of them that a worker thread has checked."),
+    CORE_ROW("millrace_contract_batches_checked_again_total", "counter", contracts.batches_again,
+             "Those of them that were checked again by a newer contract or schema."),
+    CORE_ROW("millrace_contract_records_checked_total", "counter", contracts.records,
+             "Records in these batches."),
+    CORE_ROW("millrace_contract_requests_waited_total", "counter", contracts.waited,
+             "Produce requests that had to wait for the registry to be loaded."),
+    CORE_ROW("millrace_contract_requests_waiting", "gauge", contracts.waiting,
+             "Produce requests that wait for it now."),
 };
 
 static void row_head(struct text *text, const char *name, const char *type, const char *help) {
@@ -110,6 +130,56 @@ static void process_print(struct text *text) {
     number_print(text, "process_open_fds", "gauge", "Open files and sockets.", open_files());
 }
 
+/* --- the registry --- */
+
+static size_t version_count(const struct schema_view *view) {
+    size_t count = 0;
+    for (size_t i = 0; i < view->subject_count; i++) count += view->subjects[i].count;
+    return count;
+}
+
+static void view_print(const struct schema_view *view, struct text *text) {
+    number_print(text, "millrace_registry_loaded", "gauge", "1 when the registry is loaded.",
+                 view->loaded);
+    number_print(text, "millrace_registry_schemas", "gauge", "Schemas of all contexts.",
+                 (double)view->schema_count);
+    number_print(text, "millrace_registry_subjects", "gauge", "Subjects, hidden ones too.",
+                 (double)view->subject_count);
+    number_print(text, "millrace_registry_versions", "gauge",
+                 "Versions of all subjects, hidden ones too.", (double)version_count(view));
+}
+
+static void counts_print(const struct api_counts *counts, struct text *text) {
+    number_print(text, "millrace_registry_registrations_total", "counter",
+                 "Registrations that were answered with an id, new or not.",
+                 (double)counts->registrations);
+    number_print(text, "millrace_registry_lookups_total", "counter",
+                 "Schemas that were found in their subject.", (double)counts->lookups);
+    number_print(text, "millrace_registry_compiles_total", "counter",
+                 "Schemas of clients that were compiled, or refused while they were.",
+                 (double)counts->compiles);
+    number_print(text, "millrace_registry_compile_seconds_total", "counter", "Time that this took.",
+                 (double)counts->compile_ns / (double)NS_PER_S);
+    row_head(text, "millrace_registry_refused_total", "counter", "Requests that were refused.");
+    for (int i = 0; i < API_STATUS_COUNT; i++)
+        text_printf(text, "millrace_registry_refused_total{status=\"%d\"} %llu\n", api_statuses[i],
+                    (unsigned long long)counts->refused[i]);
+}
+
+static void registry_print(const struct server *server, struct text *text) {
+    static const struct registry_listener none;
+    const struct registry_listener *listener = registry_service_listener(server->registry);
+    if (!listener) listener = &none;
+    view_print(server->cores[0].schemas, text);
+    counts_print(&listener->api.counts, text);
+    number_print(text, "millrace_registry_memory_bytes", "gauge",
+                 "Large bodies and answers of the registry's listener.",
+                 (double)listener->http.budget.used);
+    number_print(text, "millrace_registry_refused_for_memory_total", "counter",
+                 "Requests and answers that found no memory left for large ones.",
+                 (double)listener->http.budget.refused);
+}
+
 void metrics_print(const struct server *server, const struct core_metrics *cores,
                    struct text *text) {
     const struct catalog *catalog = &server->cores[0].catalog;
@@ -124,6 +194,7 @@ void metrics_print(const struct server *server, const struct core_metrics *cores
                  "Connections refused by a cap.", (double)server->listeners.refused);
     number_print(text, "millrace_memory_budget_bytes", "gauge", "The whole memory budget.",
                  (double)server->memory_bytes);
+    registry_print(server, text);
     core_rows_print(cores, server->core_count, text);
     process_print(text);
 }

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "base/text.h"
+#include "broker/contract_counts.h"
 #include "broker/rejects.h"
 #include "storage/store.h"
 
@@ -14,6 +15,7 @@ struct core_metrics {
     uint64_t request_bytes, answer_bytes;
     struct store_usage store;
     struct rejects_counts rejects;
+    struct contract_counts contracts;
 };
 
 /* On the core's own thread. */

@@ -236,6 +236,8 @@ void rejects_report(struct rejects *rejects, const struct reject_source *source,
         rejects->counts.observed++;
     else
         rejects->counts.refused++;
+    rejects->counts.refused_records += (uint64_t)breaches->bad_count;
+    rejects->counts.observed_records += (uint64_t)breaches->seen_count;
     if (bucket->tokens < TOKEN || !add(rejects, &reject)) {
         leave_out(rejects, bucket, source);
         return;

@@ -33,10 +33,11 @@ struct reject_source {
     const struct batch_header *header;
 };
 
-/* Batches, since the start. */
+/* Batches, and their bad records, since the start. */
 struct rejects_counts {
     uint64_t refused, observed;
     uint64_t left_out; /* of both: told of in no record of their own */
+    uint64_t refused_records, observed_records;
 };
 
 struct rejects *rejects_new(struct core *core);

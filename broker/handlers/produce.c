@@ -47,6 +47,7 @@ struct produce {
     size_t inflate_bytes; /* compressed bytes in the parts so far */
     size_t check_bytes;   /* bytes with a contract in them */
     bool validated;
+    bool waits; /* for contracts */
     uint64_t deadline_ns;
     struct work work; /* of the large ones */
     int64_t now_ms;
@@ -103,7 +104,7 @@ static bool part_is_large(struct produce *state, const struct produce_part *item
 
 static void part_validate(struct request *request, struct produce_part *item,
                           const struct catalog_topic *topic) {
-    const struct core *core = request->core;
+    struct core *core = request->core;
     struct validate_context context = context_of(request, item, core->inflater);
     validate_header(item->batch, &context, &item->result);
     if (item->result.code == ERROR_NONE) {
@@ -195,9 +196,12 @@ static void fill_part(struct request *request, struct produce_part *item) {
     item->out->log_start_offset = item->append.log_start_offset;
 }
 
-/* By its id: the topic may be gone by now, and then nobody asks. */
+/* What was refused for it, or stored in spite of it: not what was stored before, and not what was
+ * refused for another reason. By its id: the topic may be gone by now, and then nobody asks. */
 static void part_report(struct request *request, struct produce_part *item) {
     const struct core *core = request->core;
+    bool refused = item->contract.breaches->bad_count > 0;
+    if (item->part.code != (refused ? ERROR_INVALID_RECORD : ERROR_NONE)) return;
     const struct catalog_topic *topic =
         catalog_find_topic_id(&core->catalog, &item->contract.topic_id);
     const struct reject_source source = {.client_id = request->client_id,
@@ -260,9 +264,22 @@ static bool awaits_contracts(const struct request *request) {
     return false;
 }
 
+static void count_wait(struct produce *state, struct contract_counts *counts, bool waits) {
+    if (waits == state->waits) return;
+    if (waits) {
+        counts->waited++;
+        counts->waiting++;
+    } else {
+        counts->waiting--;
+    }
+    state->waits = waits;
+}
+
 static void await_contracts(struct request *request) {
-    const struct produce *state = request->state;
-    if (!awaits_contracts(request)) {
+    struct produce *state = request->state;
+    bool waits = awaits_contracts(request);
+    count_wait(state, &request->core->contract_counts, waits);
+    if (!waits) {
         validated(request);
         return;
     }
@@ -271,7 +288,12 @@ static void await_contracts(struct request *request) {
 }
 
 static void work_done(struct work *work) {
-    await_contracts(container_of(work, struct produce, work)->parts.request);
+    struct produce *state = container_of(work, struct produce, work);
+    struct request *request = state->parts.request;
+    for (int32_t i = 0; i < state->count; i++)
+        produce_contract_count_lent(&state->items[i].contract, request->core,
+                                    &state->items[i].result);
+    await_contracts(request);
 }
 
 /* --- the beginning --- */

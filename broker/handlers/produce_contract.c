@@ -27,9 +27,15 @@ bool produce_contract_begin(struct produce_contract *contract, const struct core
     return !contract->loading;
 }
 
-void produce_contract_check(struct produce_contract *contract, const struct core *core,
+static void count(struct core *core, const struct validate_result *result) {
+    core->contract_counts.batches++;
+    core->contract_counts.records += (uint64_t)result->header.record_count;
+}
+
+void produce_contract_check(struct produce_contract *contract, struct core *core,
                             const struct catalog_topic *topic,
                             const struct validate_result *result) {
+    count(core, result);
     contract->breaches = batch_check(&topic->effective, bytes_of_text(topic->name), core->schemas,
                                      result->records, result->header.record_count);
 }
@@ -73,6 +79,13 @@ void produce_contract_check_lent(struct produce_contract *contract,
                                      result->header.record_count);
 }
 
+void produce_contract_count_lent(const struct produce_contract *contract, struct core *core,
+                                 const struct validate_result *result) {
+    if (!contract->loan || result->code != ERROR_NONE) return;
+    count(core, result);
+    core->contract_counts.batches_by_worker++;
+}
+
 /* --- on the shard's core --- */
 
 static enum error_code verdict(const struct produce_contract *contract) {
@@ -108,6 +121,7 @@ static enum error_code judge_again(struct produce_contract *contract, struct cor
     }
     if (!records_again(there, append, rules, &result.records)) return ERROR_INVALID_RECORD;
     produce_contract_check(contract, there, topic, &result);
+    there->contract_counts.batches_again++;
     return verdict(contract);
 }
 

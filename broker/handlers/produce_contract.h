@@ -35,13 +35,16 @@ struct produce_contract {
 bool produce_contract_begin(struct produce_contract *contract, const struct core *core,
                             const struct catalog_topic *topic);
 /* The batch was validated with code NONE: result->records are there. */
-void produce_contract_check(struct produce_contract *contract, const struct core *core,
+void produce_contract_check(struct produce_contract *contract, struct core *core,
                             const struct catalog_topic *topic,
                             const struct validate_result *result);
 /* The same in two steps: what a worker needs is set aside; it checks. */
 void produce_contract_lend(struct produce_contract *contract, const struct core *core,
                            const struct catalog_topic *topic);
 void produce_contract_check_lent(struct produce_contract *contract,
+                                 const struct validate_result *result);
+/* Back on the connection's core: counts what the worker has checked. */
+void produce_contract_count_lent(const struct produce_contract *contract, struct core *core,
                                  const struct validate_result *result);
 
 /* On the shard's core: NONE, INVALID_RECORD, or NOT_ENOUGH_REPLICAS, which is marked with the

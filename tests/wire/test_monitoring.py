@@ -4,10 +4,12 @@ import json
 import re
 import socket
 import subprocess
+import time
 from pathlib import Path
 
 import records
 from broker import Broker, SECONDS
+from registry import Registry
 
 DOCS = Path(__file__).resolve().parent.parent.parent / "docs/metrics.md"
 
@@ -70,6 +72,63 @@ def test_metrics_are_the_documented_ones_and_count():
         commits = lambda samples: sum(v for k, v in samples.items() if "commits_total" in k)
         assert commits(after) > commits(before)
         assert after["process_resident_memory_bytes"] > 1 << 20
+
+
+def total(samples, name):
+    """Over all labels."""
+    return sum(value for key, value in samples.items() if key.split("{")[0] == "millrace_" + name)
+
+
+def test_registry_and_contracts_are_counted():
+    schema = {"schemaType": "PROTOBUF", "schema": 'syntax = "proto3"; message M { int32 a = 1; }'}
+    with Broker("--admin-listen", "127.0.0.1:0", "--cores", "2") as broker:
+        registry = Registry(broker)
+        before = metrics(broker)
+        assert registry.register("t-value", schema["schema"]) == 1
+        assert registry.register("t-value", schema["schema"]) == 1
+        assert registry.post("/subjects/t-value", schema)["id"] == 1
+        assert registry.refused("POST", "/subjects/t-value", {**schema, "schema": "x"})[0] == 422
+        assert registry.refused("GET", "/subjects/none/versions")[0] == 404
+        after = metrics(broker)
+        for name, more in {"registrations_total": 2, "lookups_total": 1, "compiles_total": 4,
+                           "schemas": 1, "subjects": 1, "versions": 1, "refused_total": 2}.items():
+            name = "registry_" + name
+            assert total(after, name) - total(before, name) == more, name
+        assert after['millrace_registry_refused_total{status="422"}'] == 1
+        assert after["millrace_registry_compile_seconds_total"] > 0
+        assert after["millrace_registry_loaded"] == 1
+        with broker.connect() as client:
+            client.create("t", **{"millrace.value.contract": "payload",
+                                  "millrace.value.framing": "raw"})
+            client.produce("t", records.batch([b"\x08\x01"] * 3))
+            client.produce("t", records.batch([b"\x08\x01", b"hi"]))
+            client.produce("t", records.batch([b"\x08\x01"] * 20000))
+        contracts = metrics(broker)
+        for name, value in {"batches_checked": 3, "batches_checked_by_worker": 1,
+                            "records_checked": 20005, "records_refused": 1,
+                            "records_observed": 0, "batches_refused": 1,
+                            "requests_waited": 0}.items():
+            assert total(contracts, f"contract_{name}_total") == value, name
+
+
+def test_waiting_for_the_registry_is_counted():
+    with Broker("--admin-listen", "127.0.0.1:0") as broker:
+        with broker.connect() as client:
+            Registry(broker).register("t-value", 'syntax = "proto3"; message M { int32 a = 1; }')
+            client.create("t", **{"millrace.value.contract": "payload"})
+        broker.registry = ""
+        broker.restart()
+        with broker.connect() as client:
+            body = client.produce_body("t", {0: records.batch([b"x"])})
+            client.send("Produce", 9, **{**body, "timeout_ms": 1000})
+            deadline = time.monotonic() + SECONDS
+            while total(metrics(broker), "contract_requests_waited_total") != 1:
+                assert time.monotonic() < deadline
+            assert total(metrics(broker), "registry_loaded") == 0
+            client.receive()
+        after = metrics(broker)
+        assert total(after, "contract_requests_waiting") == 0
+        assert total(after, "contract_requests_waited_total") == 1
 
 
 def test_web_pages_are_refused():

@@ -1,12 +1,16 @@
 """The schema registry over HTTP: paths, bodies, codes; what clients of other registries tripped over;
 restarts and kills."""
 import base64
+import contextlib
 import http.client
 import json
+import re
+import select
 import socket
 import subprocess
 import threading
 import time
+import urllib.request
 
 import records
 from broker import ERRORS, Broker, SECONDS
@@ -500,3 +504,69 @@ def test_pages_may_not_ask():
                                              **headers)
             assert status == 403 and json.loads(answer)["error_code"] == 403
         assert registry.get("/subjects") == []
+
+
+# ---- what it cannot do ------------------------------------------------------------------------
+
+def test_what_cannot_be_stored_is_not_there():
+    """The log takes the first registration and no more."""
+    with Broker("--cores", "2", fault="coordinator_append:2") as broker:
+        registry = Registry(broker)
+        assert registry.register("a", ONE) == 1
+        assert registry.refused("POST", "/subjects/b/versions", body(TWO)) == (500, 50001)
+        assert registry.refused("POST", "/subjects/a/versions", body(TWO)) == (500, 50001)
+        assert registry.refused("PUT", "/config/a", {"compatibility": "NONE"}) == (500, 50001)
+        assert registry.refused("DELETE", "/config/a") == (500, 50001)
+        assert registry.refused("DELETE", "/subjects/a") == (500, 50001)
+        assert registry.refused("DELETE", "/subjects/a?permanent=true") == (500, 50001)
+        assert registry.get("/subjects") == ["a"] and registry.get("/subjects/a/versions") == [1]
+        assert registry.refused("GET", "/schemas/ids/2") == (404, 40403)
+        assert registry.refused("POST", "/subjects/b", body(TWO)) == (404, 40401)
+        assert registry.register("a", ONE) == 1, "what is there is found"
+        assert broker.stop() == 0
+        broker.fault = None
+        broker.start()
+        registry = Registry(broker)
+        assert registry.get("/subjects") == ["a"] and registry.get("/subjects/a/versions") == [1]
+        assert registry.refused("GET", "/config/a") == (404, 40408)
+        assert registry.register("b", TWO) == 2
+
+
+# ---- how much it holds ------------------------------------------------------------------------
+
+def registry_metric(broker, name):
+    with urllib.request.urlopen(broker.ready["admin"] + "/metrics", timeout=SECONDS) as answer:
+        text = answer.read().decode()
+    return float(re.search(rf"^millrace_registry_{name} (\S+)$", text, re.M)[1])
+
+
+def test_bodies_that_never_end_are_bounded():
+    """The share of a broker of 64 MiB is 4 MiB; what is small passes beside it."""
+    share, sent = 4 << 20, 900000
+    head = (b"POST /subjects/a/versions HTTP/1.1\r\nHost: localhost\r\n"
+            b"Content-Length: 1000000\r\n\r\n")
+    with Broker("--memory", "64MiB", ephemeral=True) as broker:
+        host, port = Registry(broker).address.rsplit(":", 1)
+        slow = []
+        for _ in range(30):
+            one = socket.create_connection((host, int(port)), SECONDS)
+            slow.append(one)
+            with contextlib.suppress(ConnectionError):
+                one.sendall(head + b"a" * sent)
+        deadline = time.monotonic() + 30
+        while registry_metric(broker, "refused_for_memory_total") < 30 - share // sent:
+            assert time.monotonic() < deadline, "the others are refused"
+            time.sleep(0.02)
+        held = registry_metric(broker, "memory_bytes")
+        assert sent <= held <= share, held
+        registry = Registry(broker)
+        assert registry.register("a", ONE) == 1 and registry.get("/subjects") == ["a"]
+        told = b"".join(one.recv(4096) for one in select.select(slow, [], [], SECONDS)[0])
+        assert told.count(b"HTTP/1.1 503 ") == told.count(b"\r\nRetry-After: 1\r\n") > 20, told
+        for one in slow:
+            one.close()
+        while registry_metric(broker, "memory_bytes") > 0:
+            assert time.monotonic() < deadline, "it is given back"
+            time.sleep(0.02)
+        assert registry.refused("POST", "/subjects/a/versions",
+                                body(ONE + " " * sent + "!")) == (422, 42201)
