@@ -173,7 +173,7 @@ static void repair_check(struct repair *repair, struct partition *partition,
         .name = "",
         .gaps_allowed = true, /* nothing fills them */
         .is_settled = segment->number < partition->settled.segment,
-        .settled = partition->settled.position,
+        .settled = partition_settled_in(partition, segment),
         .partition = partition};
     segment_verify(check, NULL);
 }

@@ -63,7 +63,6 @@ void verify_partition(struct image *image, struct partition *partition, struct f
     if (partition->offline)
         finding_add(findings, FINDING_DAMAGE, "", -1, advice_offline, "%s is offline: %s", name,
                     damage_text(partition->offline));
-    struct place settled = partition->settled;
     bool is_settled = image_settle(image, partition, &error);
     for (size_t at = 0; at < partition->segment_count; at++) {
         const struct segment *segment = &partition->segments[at];
@@ -73,8 +72,8 @@ void verify_partition(struct image *image, struct partition *partition, struct f
             .segment = segment,
             .name = name,
             .gaps_allowed = image_is_compacted(image, partition) || segment->revision > 0,
-            .is_settled = is_settled || segment->number < settled.segment,
-            .settled = settled.position,
+            .is_settled = is_settled || segment->number < partition->settled.segment,
+            .settled = partition_settled_in(partition, segment),
             .partition = partition};
         segment_verify(&check, findings);
     }

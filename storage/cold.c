@@ -359,11 +359,6 @@ static bool cold_prepare(struct cold_read *cold) {
 /* True when it is over at once. */
 static bool cold_open(struct cold_read *cold, struct segment *segment) {
     struct partition *partition = cold->partition;
-    uint32_t number = segment->number;
-    struct place settled = partition->settled;
-    uint64_t upto = number < settled.segment    ? segment->end
-                    : number == settled.segment ? settled.position
-                                                : SEGMENT_START;
     struct read *read = cold->read;
     const struct index_entry *entry =
         segment->index ? index_find_offset(segment->index, read->offset) : NULL;
@@ -374,7 +369,7 @@ static bool cold_open(struct cold_read *cold, struct segment *segment) {
     cold->cut = cold->full = false;
     cold->walk = (struct cold_walk){
         .windows = &partition->store->cold.windows,
-        .upto = upto < segment->end ? upto : segment->end,
+        .upto = partition_settled_in(partition, segment),
         .end = segment->end,
         .offset = read->offset,
         .bytes_max = read->bytes_max < COLD_READ_MAX ? read->bytes_max : COLD_READ_MAX,

@@ -6,6 +6,7 @@
 #include "base/say.h"
 #include "base/search.h"
 #include "storage/commit.h"
+#include "storage/overdue.h"
 #include "storage/remove.h"
 #include "storage/settle.h"
 #include "storage/space.h"
@@ -120,6 +121,7 @@ struct partition *partition_new(const struct partition_definition *definition, s
 void partition_free(struct partition *partition) {
     check(!partition->settle.in_flight);
     bypass_abandon(partition);
+    overdue_forget(partition);
     while (partition->tail.count) settle_drop_oldest(partition);
     tail_deinit(&partition->tail);
     for (size_t at = 0; at < partition->segment_count; at++)

@@ -55,7 +55,8 @@ struct append {
     struct bytes batch; /* one whole batch, CRC checked */
     struct batch_header header;
     int64_t append_time_ms; /* in: LogAppendTime to stamp, or -1 to keep CreateTime */
-    uint64_t deadline_ns;   /* how long it may wait for space */
+    uint64_t deadline_ns;   /* how long it may wait for space; 0: for ever */
+    bool may_time_out;      /* with its offset, too: REQUEST_TIMED_OUT, and the batch may follow */
     void (*done)(struct append *append);
     /* Has the last word on a batch that is new and in sequence, right before it gets its offsets,
      * also when it has waited for space: another code than NONE refuses it and leaves no trace. A

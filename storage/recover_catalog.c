@@ -11,8 +11,7 @@ enum { CATALOG_BATCH_MAX = 64 << 20 };
 static bool log_copy(struct partition *partition, struct data_directory *directory,
                      struct segment *segment, uint64_t position, uint8_t *into, size_t len,
                      struct error *error) {
-    uint64_t settled =
-        segment->number < partition->settled.segment ? segment->end : partition->settled.position;
+    uint64_t settled = partition_settled_in(partition, segment);
     size_t in_file = position < settled ? settled - position : 0;
     if (in_file > len) in_file = len;
     if (in_file && (!segment->file || !segment->file->read)) {

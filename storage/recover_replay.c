@@ -7,7 +7,6 @@
 #include <errno.h>
 
 #include "base/check.h"
-#include "base/fault.h"
 #include "base/say.h"
 #include "storage/layout.h"
 #include "storage/recovered.h"
@@ -98,7 +97,7 @@ static bool entry_goes_on(const struct block_entry_view *entry, int64_t before,
 static uint64_t unsettled(const struct partition *partition) {
     return partition->settled.segment == partition->end.segment
                ? partition->end.position - partition->settled.position
-               : 0;
+               : partition_unsettled_bytes(partition);
 }
 
 /* Memory stays bounded: what is much goes into its segment file. */
@@ -107,11 +106,8 @@ static bool replay_bound(struct recovered *recovered, struct partition *partitio
     if (recovered->unsettled_bytes <= recovered->unsettled_bytes_max) return true;
     uint64_t before = unsettled(partition);
     if (before < SETTLE_MIN) return true;
-    int fault = fault_hit(FAULT_segment_allocate);
     uint64_t upto = round_down(partition->end.position, DISK_BLOCK);
-    bool written = fault ? error_set(error, fault, "no room")
-                         : replay_settle(partition, upto, recovered->directory, error);
-    if (!written) {
+    if (!replay_settle(partition, upto, recovered->directory, error)) {
         if (error->code != ENOSPC && error->code != EDQUOT) return false;
         recovered->unsettled_bytes_max = UINT64_MAX; /* as it was in memory before the start */
     }

@@ -3,6 +3,7 @@
 #include <errno.h>
 
 #include "base/check.h"
+#include "base/fault.h"
 #include "base/memory.h"
 #include "storage/replace.h"
 #include "storage/settle.h"
@@ -36,7 +37,10 @@ static int replay_segment_file(struct partition *partition, struct segment *segm
                         round_up(upto, DISK_BLOCK)}; /* a full disk: what is there is enough */
     int result = -ENOSPC;
     for (size_t at = 0; at < array_count(sizes) && result == -ENOSPC; at++) {
-        if (!segment->file)
+        int fault = fault_hit(FAULT_segment_allocate);
+        if (fault)
+            result = -fault;
+        else if (!segment->file)
             result = segment_create_unsynced(directory->disk, &identity, sizes[at], &segment->file);
         else
             result = segment->file->allocated < upto ? segment_extend(segment->file, sizes[at]) : 0;
@@ -75,9 +79,8 @@ static void replay_drop_settled(struct partition *partition) {
     }
 }
 
-bool replay_settle(struct partition *partition, uint64_t upto, struct data_directory *directory,
-                   struct error *error) {
-    struct segment *segment = partition_segment(partition, partition->settled.segment);
+static bool settle_segment(struct partition *partition, struct segment *segment, uint64_t upto,
+                           struct data_directory *directory, struct error *error) {
     if (!segment || upto <= partition->settled.position) return true;
     int result = replay_segment_file(partition, segment, directory, upto);
     if (result == 0) result = replay_write(partition, segment, upto);
@@ -86,6 +89,27 @@ bool replay_settle(struct partition *partition, uint64_t upto, struct data_direc
                          segment->number, partition->definition.id, strerror(-result));
     replay_drop_settled(partition);
     return true;
+}
+
+/* What a full disk has kept in memory, to the padded end of each. */
+static bool settle_closed(struct partition *partition, struct data_directory *directory,
+                          struct error *error) {
+    while (partition->segment_count && partition->settled.segment < partition->end.segment) {
+        uint32_t number = partition->settled.segment;
+        struct segment *closed = partition_segment(partition, number);
+        uint64_t upto = closed ? round_up(closed->end, DISK_BLOCK) : 0;
+        if (!settle_segment(partition, closed, upto, directory, error)) return false;
+        partition->settled = (struct place){number + 1, SEGMENT_START};
+        replay_drop_settled(partition);
+    }
+    return true;
+}
+
+bool replay_settle(struct partition *partition, uint64_t upto, struct data_directory *directory,
+                   struct error *error) {
+    if (!settle_closed(partition, directory, error)) return false;
+    struct segment *segment = partition_segment(partition, partition->settled.segment);
+    return settle_segment(partition, segment, upto, directory, error);
 }
 
 /* --- entries --- */
@@ -117,17 +141,22 @@ static bool place_goes_on(const struct partition *partition, struct place place,
     return place.segment == next && place.position == SEGMENT_START;
 }
 
-/* Goes on in the next segment: settles the old one to its padded end first. */
+static bool error_is_full(const struct error *error) {
+    return error->code == ENOSPC || error->code == EDQUOT;
+}
+
+/* Goes on in the next segment, and settles the old one to its padded end first. On a full disk it
+ * stays in memory, as it was there before the start: the store writes it out when there is space.
+ */
 static bool replay_roll(struct partition *partition, uint32_t number, int64_t base_offset,
                         int64_t time_ms, struct data_directory *directory, struct error *error) {
-    if (partition->segment_count) {
-        const struct segment *old = partition_active(partition);
-        if (place_compare(partition->settled, partition->end) < 0 &&
-            !replay_settle(partition, round_up(old->end, DISK_BLOCK), directory, error))
-            return false;
-    }
+    bool settles =
+        partition->segment_count && place_compare(partition->settled, partition->end) < 0;
+    uint64_t upto = settles ? round_up(partition_active(partition)->end, DISK_BLOCK) : 0;
+    bool settled = !settles || replay_settle(partition, upto, directory, error);
+    if (!settled && !error_is_full(error)) return false;
     partition_roll(partition, number, base_offset, time_ms);
-    partition->settled = partition->end;
+    if (settled) partition->settled = partition->end;
     replay_drop_settled(partition);
     return true;
 }
@@ -296,6 +325,7 @@ static bool replay_replacement(struct partition *partition, struct replacement *
             return false;
         replay_moved(partition);
     }
+    if (replacement->old_count && !settle_closed(partition, directory, error)) return false;
     if (!replacement_fits(partition, replacement))
         return replay_broken(partition, "a REPLACE of other segments", error);
     replacement_apply(partition, replacement);

@@ -11,8 +11,11 @@ bool replay_entry(struct partition *partition, const struct block_entry_view *en
 /* Whether the segment file in which the log goes on is there and its own: 0, -ENOENT, -EBADMSG,
  * another errno. 0 as well when there need not be one. */
 int replay_has_file(const struct partition *partition, const struct data_directory *directory);
-/* Writes out the whole blocks of a partition's tail (blocking): memory stays bounded. Nothing is
- * synced: with many partitions that would take longer than everything else. The checkpoint that
- * gives their journal blocks up syncs the files; their names, recovered_sync_names(). */
+/* Writes out the whole blocks of a partition's tail (blocking), up to this position of the segment
+ * in which the log ends, and before them what is closed and not written yet: memory stays bounded.
+ * False with ENOSPC or EDQUOT: what is not written stays in memory, and may be written later.
+ * Nothing is synced: with many partitions that would take longer than everything else. The
+ * checkpoint that gives their journal blocks up syncs the files; their names,
+ * recovered_sync_names(). */
 bool replay_settle(struct partition *partition, uint64_t upto, struct data_directory *directory,
                    struct error *error);

@@ -120,6 +120,8 @@ static void settle_later(struct partition *partition, int result) {
     space_check_later(store);
 }
 
+void settle_adopt(struct partition *partition) { settle_later(partition, -ENOSPC); }
+
 void settle_again(struct partition *partition) {
     if (partition->dead) return;
     bypass_again(partition);

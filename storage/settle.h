@@ -14,6 +14,8 @@
 void settle_consider(struct partition *partition);
 /* Writes out every whole durable block, whatever the amount. */
 void settle_force(struct partition *partition);
+/* After a start on a full disk: what is closed waits for space, to be written out. */
+void settle_adopt(struct partition *partition);
 /* Goes on with whatever waited for a file, a write or space. */
 void settle_again(struct partition *partition);
 /* Whether settle_force() would still have something to do. */

@@ -6,6 +6,7 @@
 #include "base/say.h"
 #include "storage/commit.h"
 #include "storage/layout.h"
+#include "storage/overdue.h"
 #include "storage/settle.h"
 
 enum {
@@ -240,6 +241,7 @@ static void settle_try(struct store *store) {
 void space_timer(struct timer *timer) {
     struct store *store = container_of(timer, struct store, space);
     uint64_t now = ring_now_ns(store->ring);
+    overdue_answer(store);
     bool due = now - store->disk.tried_ns >= SPACE_ASK_SHORT_NS;
     if (due || store->disk.got_through) settle_try(store);
     for (size_t kind = 0; kind < SPACE_KINDS; kind++)

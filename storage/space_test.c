@@ -24,18 +24,24 @@ static void appended(struct append *append) {
 }
 static void trimmed(struct trim *trim) { container_of(trim, struct waiting, trim)->done = true; }
 
-/* Waits for space for so long at most; answers the base offset, or minus the error code. */
-static int64_t append_for_ms(struct fixture *fixture, uint32_t id, size_t bytes, uint64_t ms) {
-    struct bytes batch = fixture_batch(1, bytes, 1000, -1, 0);
+/* Waits for so long at most; answers the base offset, or minus the error code. */
+static int64_t append_batch_for_ms(struct fixture *fixture, uint32_t id, struct bytes batch,
+                                   uint64_t ms, bool may_time_out) {
     struct waiting waiting = {.append = {.batch = batch,
                                          .append_time_ms = -1,
                                          .deadline_ns = ring_now_ns(fixture->ring) + ms * NS_PER_MS,
+                                         .may_time_out = may_time_out,
                                          .done = appended}};
     cr_assert(batch_header_read(batch, &waiting.append.header));
     if (partition_append(fixture_partition(fixture, id), &waiting.append) == APPEND_PENDING)
         fixture_run_until(fixture, &waiting.done);
     free((void *)batch.at);
     return waiting.append.code ? -(int64_t)waiting.append.code : waiting.append.base_offset;
+}
+
+/* … for space, but as long as it takes once it has its offset. */
+static int64_t append_for_ms(struct fixture *fixture, uint32_t id, size_t bytes, uint64_t ms) {
+    return append_batch_for_ms(fixture, id, fixture_batch(1, bytes, 1000, -1, 0), ms, false);
 }
 
 static enum error_code trim_to(struct fixture *fixture, uint32_t id, int64_t offset) {
@@ -117,6 +123,51 @@ Test(space, what_has_its_offset_waits_for_room, .timeout = 300) {
     fixture_stop(&fixture);
     fixture_deinit(&fixture);
 }
+
+/* … and who sent it does not wait for ever. It is neither refused nor acknowledged: sent again, it
+ * is there once, and a crash may have taken it. */
+Test(space, what_has_its_offset_is_answered_in_time, .timeout = 60) {
+    struct fixture fixture;
+    setenv("MILLRACE_FAULT", "segment_allocate:1:28:30", 1);
+    fixture_init(&fixture, IO_EPOLL);
+    fixture_start(&fixture);
+    for (int times = 0; times < 3; times++)
+        cr_assert_eq(append_batch_for_ms(&fixture, 1, fixture_batch(1, 1000000, 1000, 7, 0),
+                                         times * 30, true),
+                     -ERROR_REQUEST_TIMED_OUT);
+    struct partition_view view;
+    partition_look(fixture_partition(&fixture, 1), -1, -1, &view);
+    cr_assert_eq(view.high_watermark, 0, "it can be read before it is durable");
+    run_until_space(&fixture);
+    cr_assert_eq(
+        append_batch_for_ms(&fixture, 1, fixture_batch(1, 1000000, 1000, 7, 0), 10000, true), 0);
+    cr_assert_eq(append_for_ms(&fixture, 1, 100, 10000), 1);
+    fixture_kill(&fixture);
+    fixture_start(&fixture);
+    expect_whole(&fixture, 1, 2);
+    fixture_stop(&fixture);
+    fixture_deinit(&fixture);
+}
+
+/* The same when the broker ends, or the topic is deleted, while one waits. */
+static void ends_while_one_waits(bool is_deleted) {
+    struct fixture fixture;
+    setenv("MILLRACE_FAULT", "segment_allocate:1:28", 1);
+    fixture_init(&fixture, IO_EPOLL);
+    fixture_start(&fixture);
+    cr_assert_eq(append_batch_for_ms(&fixture, 1, fixture_batch(1, 1000000, 1000, -1, 0), 1, true),
+                 -ERROR_REQUEST_TIMED_OUT);
+    if (is_deleted) store_delete_partition(fixture.store, 1);
+    if (is_deleted) fixture.partitions = 0;
+    fixture_stop(&fixture);
+    fixture_start(&fixture);
+    if (!is_deleted) expect_whole(&fixture, 1, 0);
+    fixture_stop(&fixture);
+    fixture_deinit(&fixture);
+}
+
+Test(space, it_stops_while_a_large_one_waits, .timeout = 60) { ends_while_one_waits(false); }
+Test(space, a_topic_goes_while_a_large_one_waits, .timeout = 60) { ends_while_one_waits(true); }
 
 /* … and what comes behind it in its partition is not kept waiting for it; others go on. */
 Test(space, what_is_behind_a_large_one_is_refused_in_time, .timeout = 300) {
@@ -241,6 +292,63 @@ Test(space, a_start_finds_the_disk_full, .timeout = 300) {
     cr_assert_gt(fixture.store->unsettled_bytes, 5 << 20);
     expect_whole(&fixture, 1, 300);
     cr_assert_eq(append_for_ms(&fixture, 1, 20000, 10000), 300);
+    fixture_stop(&fixture);
+    fixture_deinit(&fixture);
+}
+
+/* A segment was closed before anybody knew that the disk is full: a start keeps it in memory,
+ * serves and deletes, and writes it out when there is space. */
+Test(space, a_start_keeps_what_is_closed_and_not_written, .timeout = 60) {
+    struct fixture fixture;
+    setenv("MILLRACE_FAULT", "segment_allocate:1:28:40", 1);
+    fixture_init(&fixture, IO_EPOLL);
+    fixture.rules.segment_bytes = 60000;
+    fixture_start(&fixture);
+    int64_t next = append_many(&fixture, 1, 20000, 0);
+    const struct partition *partition = fixture_partition(&fixture, 1);
+    cr_assert_lt(partition->settled.segment, partition->end.segment);
+    fixture_kill(&fixture);
+    fixture_start(&fixture);
+    partition = fixture_partition(&fixture, 1);
+    cr_assert_lt(partition->settled.segment, partition->end.segment);
+    cr_assert_eq(fixture.store->unsettled_bytes, partition_unsettled_bytes(partition));
+    cr_assert_neq(fixture.store->disk.short_since_ns, 0);
+    expect_whole(&fixture, 1, next);
+    cr_assert_eq(trim_to(&fixture, 1, 1), ERROR_NONE);
+    cr_assert_eq(append_for_ms(&fixture, 1, 20000, 10000), next++);
+    run_until_space(&fixture);
+    cr_assert_eq(partition->settled.segment, partition->end.segment);
+    next = append_many(&fixture, 1, 20000, next);
+    fixture_kill(&fixture);
+    fixture_start(&fixture);
+    uint64_t bytes = 0;
+    cr_assert_eq(fixture_read_all(&fixture, 1, 1, &bytes), next);
+    fixture_stop(&fixture);
+    fixture_deinit(&fixture);
+}
+
+/* … or never writes it, because it was deleted. */
+Test(space, what_a_start_keeps_may_be_deleted, .timeout = 60) {
+    struct fixture fixture;
+    setenv("MILLRACE_FAULT", "segment_allocate:1:28", 1);
+    fixture_init(&fixture, IO_EPOLL);
+    fixture.rules.segment_bytes = 60000;
+    fixture_start(&fixture);
+    int64_t next = append_many(&fixture, 1, 20000, 0);
+    fixture_kill(&fixture);
+    fixture_start(&fixture);
+    cr_assert_eq(trim_to(&fixture, 1, next), ERROR_NONE);
+    const struct partition *partition = fixture_partition(&fixture, 1);
+    uint64_t deadline_ns = clock_monotonic_ns() + 20 * NS_PER_S;
+    while (partition->settled.segment < partition->end.segment) {
+        ring_round(fixture.ring, true);
+        cr_assert(clock_monotonic_ns() < deadline_ns, "it waits for room that it does not need");
+    }
+    cr_assert_eq(partition->segment_count, 1);
+    fixture_kill(&fixture);
+    fixture_start(&fixture);
+    uint64_t bytes = 0;
+    cr_assert_eq(fixture_read_all(&fixture, 1, next, &bytes), next);
     fixture_stop(&fixture);
     fixture_deinit(&fixture);
 }

@@ -211,6 +211,14 @@ struct store {
 static inline struct segment *partition_active(const struct partition *partition) {
     return &partition->segments[partition->segment_count - 1];
 }
+/* Up to where a segment's bytes are in its file, as far as they count. */
+static inline uint64_t partition_settled_in(const struct partition *partition,
+                                            const struct segment *segment) {
+    struct place settled = partition->settled;
+    if (segment->number > settled.segment) return SEGMENT_START;
+    if (segment->number < settled.segment || segment->end < settled.position) return segment->end;
+    return settled.position;
+}
 /* The segment with this number, or NULL. */
 struct segment *partition_segment(const struct partition *partition, uint32_t number);
 /* That one, unless compaction has put another in its place. */

@@ -151,8 +151,9 @@ static void store_adopt_partition(struct store *store, struct partition *partiti
     }
     map_insert(&store->partitions, &partition->by_id, hash_u64(partition->definition.id));
     seal_adopt(partition);
-    if (partition->durable.segment == partition->settled.segment)
-        store->unsettled_bytes += partition->durable.position - partition->settled.position;
+    store->unsettled_bytes += partition_unsettled_bytes(partition);
+    if (partition->segment_count && partition->settled.segment < partition->end.segment)
+        settle_adopt(partition);
 }
 
 static void store_make_shards(struct store *store, struct recovered *recovered) {
@@ -201,9 +202,9 @@ struct store *store_new(struct ring *ring, struct data_directory *directory,
         free(store);
         return NULL;
     }
+    store->space.fire = space_timer; /* what is adopted may wait for space */
     store_make_shards(store, recovered);
     store->idle.fire = idle_timer;
-    store->space.fire = space_timer;
     store->retention.fire = retention_timer;
     if (options->retention_check_ms)
         timer_arm_ms(store, &store->retention, options->retention_check_ms);

@@ -308,6 +308,7 @@ static void prepare_part(struct request *request, struct produce_part *item,
     enum error_code missing =
         request->version >= 13 ? ERROR_UNKNOWN_TOPIC_ID : ERROR_UNKNOWN_TOPIC_OR_PARTITION;
     item->append.deadline_ns = ((struct produce *)request->state)->deadline_ns;
+    item->append.may_time_out = true;
     list_init(&item->append.link);
     if (acks_code(body->acks) != ERROR_NONE) {
         item->part.code = acks_code(body->acks);
