@@ -1,6 +1,7 @@
 //! The Rust `rdkafka` crate with its own librdkafka: admin, producer, and a consumer by assignment.
 //! The records that it writes are described in ../README.md.
 
+mod contracts;
 mod groups;
 
 use std::collections::HashMap;
@@ -711,5 +712,6 @@ fn main() {
     for (name, body, protocol) in groups::checks() {
         check(f, &name, || body(&s, &protocol));
     }
+    contracts::checks(f, &s);
     std::process::exit(i32::from(failures > 0));
 }
