@@ -3,6 +3,7 @@
 #include "base/check.h"
 #include "base/clock.h"
 #include "base/say.h"
+#include "broker/contracts.h"
 #include "broker/core.h"
 #include "broker/group_service.h"
 #include "broker/registry_service.h"
@@ -193,6 +194,7 @@ static bool make_batch(struct catalog_service *service) {
                 core->server->directory.shard_count, &service->records);
     const struct contract_judge judge = {.context = core, .judge = judge_contract};
     change.contract_judge = &judge;
+    change.bindings = contracts_bindings(core->server->contracts);
     current->make(current, &change);
     if (change_records_count(&service->records) == first) return false;
     change_records_finish(&service->records, &service->batch);

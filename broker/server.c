@@ -5,6 +5,7 @@
 #include "base/say.h"
 #include "broker/catalog_service.h"
 #include "broker/connection.h"
+#include "broker/contracts.h"
 #include "broker/group_service.h"
 #include "broker/offline.h"
 #include "broker/registry_service.h"
@@ -113,6 +114,7 @@ bool server_join(struct server *server, struct error *error) {
         return false;
     server->catalog_service = catalog_service_new(server->core_list, server->core_count);
     server->registry = registry_service_new(server);
+    server->contracts = contracts_new(server);
     return true;
 }
 
@@ -121,6 +123,7 @@ bool server_begin_core(struct server *server, unsigned index, struct error *erro
     catalog_service_start(server->catalog_service, core);
     group_service_start(core->groups);
     registry_service_start(server->registry, core);
+    if (!contracts_begin_core(server->contracts, core, error)) return false;
     return index > 0 || (listeners_open(&server->listeners, server, core, error) &&
                          registry_service_listen(server->registry, error) &&
                          admin_open(server, &server->admin, error));
@@ -241,6 +244,7 @@ void server_close(struct server *server) {
         if (server->cores[i].server) server_close_core(server, i); /* never ran */
     if (server->recovered) recover_free(server->recovered);
     registry_service_free(server->registry);
+    contracts_free(server->contracts);
     for (unsigned i = 0; i < server->core_count; i++) rejects_free(server->cores[i].rejects);
     free(server->cores);
     if (server->has_directory) data_directory_close(&server->directory);

@@ -6,7 +6,7 @@
  *   server_open()        directory, recovery, catalog; the cores exist but do not run
  *   server_open_core()   each core: hooks and store
  *   server_join()        when all have done so: the catalog service, and the journals are expected
- *   server_begin_core()  each core: partitions; the first one listens
+ *   server_begin_core()  each core: partitions, contracts of a folder; the first one listens
  * From then on ring_run() of each core serves, until the drain is over.
  *
  * The end: server_drain(), from any thread.
@@ -44,6 +44,7 @@ struct server {
     unsigned core_count;
     struct catalog_service *catalog_service;
     struct registry_service *registry; /* NULL: none */
+    struct contracts *contracts;       /* of a folder; NULL: none */
     bool has_directory;
 
     /* ---- of the first core ---- */

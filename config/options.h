@@ -95,6 +95,7 @@ struct options {
     bool delete_topic_enable;
     int64_t topics_max;
     int64_t partitions_max;
+    char *contracts; /* folder or image; "": none */
 
     /* Records. */
     int64_t message_bytes_max;

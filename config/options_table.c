@@ -157,6 +157,11 @@ const struct option_row option_rows[] = {
      BETWEEN(1, 10000000), .reloadable = true,
      .doc = "Partitions that may exist in all topics together; a topic that needs more is refused "
             "with POLICY_VIOLATION."},
+    {"contracts", OPTION_PATH, OPTION_GROUP_TOPICS, FIELD(contracts), .value = "",
+     .doc = "Folder of .proto files, or an image of one (FileDescriptorSet): its schemas are "
+            "registered at every start, and the topics that millrace.yaml in it names are bound to "
+            "them, before anybody is served. What is wrong in it refuses the start. "
+            "docs/contracts.md has the details."},
 
     {"message-max-bytes", OPTION_SIZE, OPTION_GROUP_RECORDS, FIELD(message_bytes_max),
      .value = "1048588", BETWEEN(0, INT32_MAX), .reloadable = true,
