@@ -3,7 +3,8 @@
 #include <stdio.h>
 
 #include "base/memory.h"
-#include "cli/command.h"
+#include "cli/contract_lock.h"
+#include "cli/schema_registry.h"
 #include "cli/topic_config_flags.h"
 #include "cli/topic_configs.h"
 
@@ -39,6 +40,8 @@ static const char *value_of(const struct settings *settings, const struct piece 
 
 static bool check_flags(const struct settings *settings, struct error *error) {
     bool off = settings->level && strcmp(settings->level, "off") == 0;
+    if (settings->lock && off)
+        return error_set(error, EINVAL, "--level off leaves nothing to lock");
     if (settings->message && settings->any_message)
         return error_set(error, EINVAL, "give either --message or --any-message");
     if (off || settings->message || settings->any_message) return true;
@@ -81,17 +84,53 @@ static void warn_of_compaction(struct session *session) {
             settings->positional[0]);
 }
 
+/* ---- lock ---- */
+
+/* What --lock works on; looked at before anything is set. */
+struct locking {
+    struct registry_client client;
+    struct settings_list subjects;
+};
+
+static bool locking_init(struct session *session, struct locking *locking) {
+    const struct settings *settings = session->settings;
+    const struct contract_names names = {.topic = settings->positional[0],
+                                         .part = part_of(settings),
+                                         .subject = settings->subject,
+                                         .strategy = settings->strategy,
+                                         .messages = settings->message};
+    if (!settings->lock) return true;
+    if (!contract_subjects(&names, &session->arena, &locking->subjects))
+        return error_set(session->error, EINVAL,
+                         "with --any-message and --strategy %s nothing says which subjects to "
+                         "lock: name the messages with --message, or the subject with --subject",
+                         settings->strategy);
+    return registry_client_init(&locking->client, settings, session->error);
+}
+
+/* The contract stays as it was set, whatever becomes of this. */
+static bool lock(struct session *session, const struct locking *locking, struct text *out) {
+    struct error why;
+    if (!contract_lock(&locking->client, &locking->subjects, &session->arena, &why))
+        return error_set(session->error, why.code, "the contract is set, but %s", why.text);
+    for (size_t i = 0; i < locking->subjects.count; i++)
+        text_printf(out, "locked subject %s: it takes no further version\n",
+                    locking->subjects.items[i]);
+    return true;
+}
+
 static bool set(struct session *session) {
+    const struct settings *settings = session->settings;
+    struct locking *locking = arena_new(&session->arena, struct locking);
     struct settings edits;
     struct text out = {0};
-    if (!check_flags(session->settings, session->error)) return false;
-    pieces_take(session->settings, &session->arena, &edits);
+    if (!check_flags(settings, session->error) || !locking_init(session, locking)) return false;
+    pieces_take(settings, &session->arena, &edits);
     if (!config_edits_send(&edits, session->cluster, &session->arena, session->error)) return false;
     warn_of_compaction(session);
-    if (session->settings->json) return true;
-    text_printf(&out, "set the contract of %s's %ss\n", edits.positional[0],
-                part_of(session->settings));
-    return command_print(&out, session->error);
+    text_printf(&out, "set the contract of %s's %ss\n", edits.positional[0], part_of(settings));
+    bool good = !settings->lock || lock(session, locking, &out);
+    return command_print(&out, session->error) && good;
 }
 
 static const struct flag set_flags[] = {
@@ -115,6 +154,9 @@ static const struct flag set_flags[] = {
     {"null", 0, FLAG_TEXT, SETTING(null), "HOW", "allow, the default, or reject.", 0},
     {"on-violation", 0, FLAG_TEXT, SETTING(on_violation), "HOW",
      "reject, the default, or observe: store and report.", 0},
+    {"lock", 0, FLAG_SWITCH, SETTING(lock), NULL,
+     "Make the subject READONLY in the registry, so that no serializer adds versions to it.", 0},
+    FLAG_REGISTRY,
 };
 
 const struct command command_contract_set = {
@@ -124,6 +166,7 @@ const struct command command_contract_set = {
     .text =
         "  millrace contract set orders --message shop.Order\n"
         "  millrace contract set orders --message shop.Order --framing raw --subject orders\n"
+        "  millrace contract set orders --message shop.Order --lock\n"
         "  millrace contract set orders --level off\n\n"
         "Says all of a contract: what is not given gets its default. Counts for records that\n"
         "come from then on. Any admin client can do the same with the topic's configs\n"
@@ -144,8 +187,45 @@ static struct bytes find_value(
     return BYTES_NULL;
 }
 
-static bool show_part(const struct describe_configs_response_describe_configs_result *configs,
-                      const char *part, bool json, struct text *out) {
+static const char *text_of(const struct describe_configs_response_describe_configs_result *configs,
+                           const char *part, const char *piece, struct arena *arena) {
+    const char *name = arena_format(arena, "millrace.%s.%s", part, piece);
+    struct bytes value = find_value(configs, name);
+    return bytes_is_null(value) ? "" : arena_text(arena, value);
+}
+
+/* Where the registry answers; it is not the broker's for certain, but the one that was named. */
+static void show_lock(struct session *session,
+                      const struct describe_configs_response_describe_configs_result *configs,
+                      const char *part, struct text *out) {
+    struct arena *arena = &session->arena;
+    const char *level = text_of(configs, part, "contract", arena);
+    const struct contract_names names = {
+        .topic = session->settings->positional[0],
+        .part = part,
+        .subject = text_of(configs, part, "subject", arena),
+        .strategy = text_of(configs, part, "subject.strategy", arena),
+        .messages = text_of(configs, part, "message", arena)};
+    struct settings_list *subjects = arena_new(arena, struct settings_list);
+    struct registry_client client;
+    struct error ignored;
+    bool locked;
+    if (!*level || strcmp(level, "off") == 0) return;
+    if (!registry_client_init(&client, session->settings, &ignored)) return;
+    if (!contract_subjects(&names, arena, subjects) ||
+        !contract_lock_read(&client, subjects, arena, &locked))
+        return;
+    if (session->settings->json)
+        text_printf(out, ", \"locked\": %s", locked ? "true" : "false");
+    else
+        text_printf(out, "  %-16s  %s\n", "locked",
+                    locked ? "yes: READONLY in the registry" : "no");
+}
+
+static bool show_part(struct session *session,
+                      const struct describe_configs_response_describe_configs_result *configs,
+                      const char *part, struct text *out) {
+    bool json = session->settings->json;
     char name[64];
     text_printf(out, json ? "\"%s\": {" : "%s\n", part);
     for (size_t at = 0; at < array_count(pieces); at++) {
@@ -159,6 +239,7 @@ static bool show_part(const struct describe_configs_response_describe_configs_re
             text_printf(out, "  %-16s  %.*s\n", pieces[at].name, BYTES_FORMAT(value));
         }
     }
+    show_lock(session, configs, part, out);
     if (json) text_printf(out, "}");
     return true;
 }
@@ -183,9 +264,9 @@ static bool show(struct session *session) {
         session->cluster, settings->positional[0], NULL, &session->arena, session->error);
     if (!configs) return false;
     if (settings->json) text_printf(&out, "{");
-    bool good = show_part(configs, "key", settings->json, &out);
+    bool good = show_part(session, configs, "key", &out);
     if (settings->json) text_printf(&out, ", ");
-    good = good && show_part(configs, "value", settings->json, &out);
+    good = good && show_part(session, configs, "value", &out);
     if (settings->json) text_printf(&out, "}\n");
     if (good && !settings->json) show_others(configs, &out);
     if (good) return command_print(&out, session->error);
@@ -195,13 +276,14 @@ static bool show(struct session *session) {
 
 static const struct flag show_flags[] = {
     {"json", 0, FLAG_SWITCH, SETTING(json), NULL, "One JSON object.", 0},
+    FLAG_REGISTRY,
 };
 
 const struct command command_contract_show = {
     .name = "contract show",
     .usage = "TOPIC [FLAGS]",
     .summary = "Show the contract of a topic's keys and values.",
-    .text = "",
+    .text = "Says too whether the subject is locked (READONLY), when the registry answers.\n",
     .flags = FLAGS(show_flags),
     .names_min = 1,
     .names_max = 1,
