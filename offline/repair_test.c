@@ -264,6 +264,7 @@ Test(repair, the_catalog_is_not) {
     size_t count;
     offline_init(&fixture);
     offline_flip(&fixture, "snapshots/0", 60);
+    offline_flip(&fixture, "snapshots/0-copy", 60);
     cr_assert_not(
         repair_directory(fixture.store.path, true, false, stdout, &count, folder, &error));
     cr_assert(strstr(error.text, "cannot be repaired: the catalog"), "%s", error.text);

@@ -53,7 +53,9 @@ static int verify_snapshot_name(void *context, const char *name, bool is_directo
     unsigned shard;
     bool ours = sscanf(name, "%u", &shard) == 1 && shard < names->image->directory.shard_count;
     if (ours) layout_snapshot(own, shard);
-    if (!ours || strcmp(own + sizeof LAYOUT_SNAPSHOTS, name) != 0)
+    ours = ours && strcmp(own + sizeof LAYOUT_SNAPSHOTS, name) == 0;
+    layout_snapshot_copy(own);
+    if (!ours && strcmp(own + sizeof LAYOUT_SNAPSHOTS, name) != 0)
         note(names, name, advice_stay,
              "it is no snapshot: a crash left it, or somebody put it there");
     return 0;

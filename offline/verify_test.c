@@ -159,6 +159,7 @@ Test(verify, the_catalog) {
     struct offline_fixture fixture;
     offline_init(&fixture);
     offline_flip(&fixture, "snapshots/0", 60);
+    offline_flip(&fixture, "snapshots/0-copy", 60);
     offline_verify(&fixture);
     offline_found(&fixture, FINDING_DAMAGE, "", "no broker can start: the catalog");
     offline_deinit(&fixture);
@@ -201,3 +202,28 @@ Test(verify, names_that_are_not_ours) {
     offline_found(&fixture, FINDING_NOTE, "segments/notes.txt", "no file of ours");
     offline_deinit(&fixture);
 }
+
+/* Either of the catalog's two snapshots is enough, and the next life writes both. */
+static void one_of_two(const char *name, bool is_gone) {
+    struct offline_fixture fixture;
+    offline_init(&fixture);
+    if (is_gone)
+        offline_unlink(&fixture, name);
+    else
+        offline_flip(&fixture, name, 60);
+    offline_verify(&fixture);
+    cr_assert_eq(fixture.findings.damage_count, 0);
+    if (!is_gone) offline_found(&fixture, FINDING_NOTE, name, "does not match its checksum");
+    offline_start(&fixture);
+    cr_assert_not(fixture.store.report.damaged);
+    cr_assert_eq(fixture_partition(&fixture.store, CATALOG_PARTITION_ID)->next_offset,
+                 1 + ORDERS_PARTITIONS + 1);
+    fixture_partition(&fixture.store, CATALOG_PARTITION_ID)->shard->unsnapshotted = true;
+    offline_stop(&fixture);
+    expect_clean(&fixture);
+    offline_deinit(&fixture);
+}
+
+Test(verify, the_catalog_has_a_copy) { one_of_two("snapshots/0", false); }
+Test(verify, the_catalog_has_a_copy_of_what_is_gone) { one_of_two("snapshots/0", true); }
+Test(verify, the_catalogs_copy) { one_of_two("snapshots/0-copy", false); }

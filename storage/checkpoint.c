@@ -187,15 +187,26 @@ static void sync_start(struct checkpoint *checkpoint) {
     ring_work(checkpoint->store->ring, &checkpoint->work);
 }
 
+/* The catalog's shard comes first, and its copy last. */
+static size_t write_count(const struct checkpoint *checkpoint) {
+    size_t count = checkpoint->captured_count;
+    return count > 0 && checkpoint->captured[0].shard == CATALOG_SHARD ? count + 1 : count;
+}
+
 static void write_next(struct checkpoint *checkpoint) {
     const struct data_directory *directory = checkpoint->store->directory;
-    if (checkpoint->result < 0 || checkpoint->written_count == checkpoint->captured_count) {
+    if (checkpoint->result < 0 || checkpoint->written_count == write_count(checkpoint)) {
         work_over(checkpoint);
         return;
     }
-    const struct captured *captured = &checkpoint->captured[checkpoint->written_count];
+    bool is_copy = checkpoint->written_count == checkpoint->captured_count;
+    const struct captured *captured =
+        &checkpoint->captured[is_copy ? 0 : checkpoint->written_count];
     char path[LAYOUT_PATH_SIZE];
-    layout_snapshot(path, captured->shard);
+    if (is_copy)
+        layout_snapshot_copy(path);
+    else
+        layout_snapshot(path, captured->shard);
     blob_op_put(checkpoint->store->ring, &checkpoint->put, directory->blobs, path,
                 byte_buffer_bytes(&captured->bytes));
 }
@@ -212,7 +223,7 @@ static void write_done(struct blob_op *put) {
 static void write_start(struct checkpoint *checkpoint) {
     work_begin(checkpoint);
     checkpoint->put.done = write_done;
-    checkpoint->written_count = MUTANT(snapshot_skipped) ? checkpoint->captured_count : 0;
+    checkpoint->written_count = MUTANT(snapshot_skipped) ? write_count(checkpoint) : 0;
     checkpoint->result = -fault_hit(FAULT_snapshot_write);
     write_next(checkpoint);
 }

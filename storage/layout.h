@@ -44,6 +44,11 @@ static inline void layout_snapshot(char path[LAYOUT_PATH_SIZE], uint32_t shard) 
     snprintf(path, LAYOUT_PATH_SIZE, LAYOUT_SNAPSHOTS "/%" PRIu32, shard);
 }
 
+/* The catalog's shard has its snapshot twice: without the catalog there is no start. */
+static inline void layout_snapshot_copy(char path[LAYOUT_PATH_SIZE]) {
+    snprintf(path, LAYOUT_PATH_SIZE, LAYOUT_SNAPSHOTS "/%u-copy", CATALOG_SHARD);
+}
+
 static inline void layout_damaged(char path[LAYOUT_PATH_SIZE], uint64_t incarnation) {
     snprintf(path, LAYOUT_PATH_SIZE, LAYOUT_DAMAGED "/%" PRIu64, incarnation);
 }

@@ -103,6 +103,20 @@ static void shard_clear(struct shard *shard) {
     shard->contained = (struct journal_mark){0};
 }
 
+/* The catalog's, when it is damaged or gone, from its copy; the next checkpoint writes both. */
+static int recover_either(struct recovered *recovered, uint32_t id, int result) {
+    struct shard *shard = recovered->shards[id];
+    if (result != -EBADMSG && result != -ENOENT) return result;
+    shard_clear(shard);
+    if (snapshot_load_copy(recovered->directory->blobs, shard) < 0) {
+        shard_clear(shard);
+        return result;
+    }
+    say_error("snapshot %u is %s: its copy was read", id, result == -ENOENT ? "gone" : "damaged");
+    shard->unsnapshotted = true;
+    return 0;
+}
+
 static bool recover_snapshot(struct recovered *recovered, uint32_t id, struct error *error) {
     struct shard *shard = new_zero(struct shard);
     shard->id = id;
@@ -110,9 +124,10 @@ static bool recover_snapshot(struct recovered *recovered, uint32_t id, struct er
     list_init(&shard->dirty);
     list_init(&shard->in_store);
     recovered->shards[id] = shard;
-    int result = recovered->directory->formatted_now
-                     ? -ENOENT
-                     : snapshot_load(recovered->directory->blobs, shard);
+    int result =
+        recovered->directory->formatted_now
+            ? -ENOENT
+            : recover_either(recovered, id, snapshot_load(recovered->directory->blobs, shard));
     recovered->traces[id].is_absent = result == -ENOENT;
     recovered->traces[id].lost = result == -EBADMSG;
     if (result == -EBADMSG) {

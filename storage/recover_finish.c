@@ -39,11 +39,9 @@ static bool settle_shard(struct recovered *recovered, struct shard *shard, struc
 /* Nothing of this life is in a journal yet. */
 static bool snapshot_shard(struct recovered *recovered, struct shard *shard, struct error *error) {
     struct byte_buffer bytes = {0};
-    char path[LAYOUT_PATH_SIZE];
     shard->contained = (struct journal_mark){.incarnation = recovered->directory->incarnation};
     snapshot_encode(shard, &bytes);
-    layout_snapshot(path, shard->id);
-    int result = blobs_put(recovered->directory->blobs, path, byte_buffer_bytes(&bytes));
+    int result = snapshot_put(recovered->directory->blobs, shard->id, byte_buffer_bytes(&bytes));
     byte_buffer_deinit(&bytes);
     shard->unsnapshotted = false;
     return result == 0 ||

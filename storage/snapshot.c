@@ -282,7 +282,7 @@ static void take_mark(struct take *take, struct shard *shard) {
     shard->contained.through = take_u64(take);
 }
 
-static bool snapshot_is_intact(struct bytes bytes) {
+bool snapshot_is_intact(struct bytes bytes) {
     if (bytes.len < COVERED_FROM || memcmp(bytes.at, magic, sizeof magic) != 0) return false;
     return crc32c(bytes.at + COVERED_FROM, bytes.len - COVERED_FROM) == load_u32(bytes.at + CRC_AT);
 }
@@ -312,9 +312,7 @@ bool snapshot_decode(struct bytes bytes, struct shard *shard) {
     return shard_decode(bytes, shard) == 0;
 }
 
-int snapshot_load(struct blobs *blobs, struct shard *shard) {
-    char path[LAYOUT_PATH_SIZE];
-    layout_snapshot(path, shard->id);
+static int load_from(struct blobs *blobs, const char *path, struct shard *shard) {
     uint8_t *at = NULL;
     size_t len = 0;
     int result = blobs_read_whole(blobs, path, &at, &len);
@@ -322,4 +320,25 @@ int snapshot_load(struct blobs *blobs, struct shard *shard) {
     result = shard_decode(bytes_make(at, len), shard);
     free(at);
     return result;
+}
+
+int snapshot_load(struct blobs *blobs, struct shard *shard) {
+    char path[LAYOUT_PATH_SIZE];
+    layout_snapshot(path, shard->id);
+    return load_from(blobs, path, shard);
+}
+
+int snapshot_load_copy(struct blobs *blobs, struct shard *shard) {
+    char path[LAYOUT_PATH_SIZE];
+    layout_snapshot_copy(path);
+    return shard->id == CATALOG_SHARD ? load_from(blobs, path, shard) : -ENOENT;
+}
+
+int snapshot_put(struct blobs *blobs, uint32_t shard, struct bytes bytes) {
+    char path[LAYOUT_PATH_SIZE];
+    layout_snapshot(path, shard);
+    int result = blobs_put(blobs, path, bytes);
+    if (result < 0 || shard != CATALOG_SHARD) return result;
+    layout_snapshot_copy(path);
+    return blobs_put(blobs, path, bytes);
 }

@@ -15,6 +15,10 @@
  * Older versions are read and never written: 2 had no places; 1 neither places nor the journal
  * mark, offline, epochs, compacted offset and revisions.
  *
+ * That of the catalog's shard is put a second time, under another name: a start takes the copy
+ * where the first one is damaged or gone. Journal blocks are released when both are durable, so
+ * that either will do.
+ *
  * Producers may be ahead of the high watermark: the checkpoint waits until all of that is durable
  * before it writes the file. */
 #pragma once
@@ -29,10 +33,16 @@ void snapshot_encode(const struct shard *shard, struct byte_buffer *out);
  * part of it), -EPROTONOSUPPORT (of a newer release, or of a place that this one does not know),
  * another errno. */
 int snapshot_load(struct blobs *blobs, struct shard *shard);
+/* The same from the copy; -ENOENT for shards that have none. */
+int snapshot_load_copy(struct blobs *blobs, struct shard *shard);
+/* Blocking: durably, with its copy. */
+int snapshot_put(struct blobs *blobs, uint32_t shard, struct bytes bytes);
 /* Whether bytes from `position` on are what restore_remainder() takes. */
 bool remainder_is_sound(struct bytes bytes, uint64_t position, uint64_t first_position);
 /* Puts unsettled bytes at the settled end back into the tail: the rest of a batch that began before
  * them, then whole batches from `first_position` on. False when they are not that. */
 bool restore_remainder(struct partition *partition, struct bytes bytes, uint64_t first_position);
-/* The same from bytes (fuzzing and inspection). */
+/* Whether the bytes match their checksum. */
+bool snapshot_is_intact(struct bytes bytes);
+/* As snapshot_load(), from bytes (fuzzing and inspection). */
 bool snapshot_decode(struct bytes bytes, struct shard *shard);
