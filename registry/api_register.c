@@ -209,8 +209,7 @@ static void register_changed(struct api_call *call) {
         call_work(call, register_run, register_worked);
         return;
     }
-    if (again)
-        call_refuse(call, 503, 50301, "The subject changes all the time; try again");
+    if (again) call_refuse(call, 503, 50301, "The subject changes all the time; try again");
     if (!call->status) register_print(registration);
     registration_end(registration);
 }
