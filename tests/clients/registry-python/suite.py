@@ -1,12 +1,14 @@
 """confluent-kafka-python's registry client and Protobuf serializers: what they register, look up,
 write and read."""
+import json
 import os
+import subprocess
 import sys
 import warnings
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
 warnings.filterwarnings("ignore")
-from checks import BOOTSTRAP, check, equal, finish, report  # noqa: E402
+from checks import BOOTSTRAP, Skip, check, equal, finish, report  # noqa: E402
 from confluent_kafka import Consumer, Producer  # noqa: E402
 from confluent_kafka.admin import AdminClient, NewTopic  # noqa: E402
 from confluent_kafka.schema_registry import (  # noqa: E402
@@ -14,7 +16,8 @@ from confluent_kafka.schema_registry import (  # noqa: E402
 from confluent_kafka.schema_registry.protobuf import (  # noqa: E402
     ProtobufDeserializer, ProtobufSerializer)
 from confluent_kafka.serialization import MessageField, SerializationContext  # noqa: E402
-from google.protobuf import descriptor_pb2, descriptor_pool, message_factory, timestamp_pb2  # noqa
+from google.protobuf import (  # noqa: E402
+    descriptor_pb2, descriptor_pool, json_format, message_factory, timestamp_pb2)
 
 REGISTRY = os.environ.get("MILLRACE_REGISTRY")
 if not REGISTRY:
@@ -269,6 +272,44 @@ def serializers_evolve():
     equal(client.get_versions("evolving-value"), [1, 2], "versions")
 
 
+def the_command_line_in_json():
+    """What a serializer wrote is shown as JSON, and what was typed as JSON is deserialized."""
+    command = os.environ.get("MILLRACE_CLI")
+    if not command:
+        raise Skip("there is no command")
+    bound("typed", message="shop.Order")
+    value = ProtobufSerializer(Order, client, {})(an_order(), value_of("typed"))
+    equal(delivered("typed", value), 0, "an order")
+    there = ["-b", BOOTSTRAP, "-r", REGISTRY]
+
+    def run(*arguments):
+        return subprocess.run([command, *arguments, *there], capture_output=True, text=True,
+                              check=True, timeout=60).stdout
+
+    line = json_format.MessageToJson(an_order(), indent=None)
+    shown = run("consume", "typed")
+    equal(json.loads(shown), json.loads(line), "the order as JSON")
+    run("produce", "typed", "--json", line)
+    consumer = Consumer({"bootstrap.servers": BOOTSTRAP, "group.id": "typed",
+                         "auto.offset.reset": "earliest"})
+    consumer.subscribe(["typed"])
+    read = ProtobufDeserializer(Order, {}, SchemaRegistryClient({"url": REGISTRY}))
+    for _ in range(2):
+        message = consumer.poll(TIMEOUT)
+        equal(read(message.value(), SerializationContext("typed", MessageField.VALUE,
+                                                         message.headers())), an_order(), "it")
+    consumer.close()
+    bound("typed-header", message="shop.Order", framing="header", subject="typed-value")
+    run("produce", "typed-header", "--json", line)
+    consumer = Consumer({"bootstrap.servers": BOOTSTRAP, "group.id": "typed-header",
+                         "auto.offset.reset": "earliest"})
+    consumer.subscribe(["typed-header"])
+    message = consumer.poll(TIMEOUT)
+    consumer.close()
+    equal(read(message.value(), SerializationContext("typed-header", MessageField.VALUE,
+                                                     message.headers())), an_order(), "by header")
+
+
 check("serializer and deserializer", serializer_round_trip)
 check("the id in a header", header_round_trip)
 check("a serializer that must not register", without_registering)
@@ -280,4 +321,5 @@ check("deleting", deleting)
 check("AVRO and JSON", other_types)
 check("a contract and its serializers", serializers_meet_a_contract)
 check("a contract that evolves", serializers_evolve)
+check("the command line in JSON", the_command_line_in_json)
 finish()
