@@ -16,6 +16,7 @@ from confluent_kafka.admin import (AdminClient, AlterConfigOpType, ConfigEntry, 
                                    NewTopic, OffsetSpec, ResourceType)
 
 from history import History, make_value, parse_value
+from retention import Retention
 
 SMALL = {"segment.bytes": "1048576", "retention.ms": "-1"}
 TOPICS = {  # name -> partitions, configs
@@ -41,9 +42,9 @@ SECONDS = 60  # nothing takes longer, even on a busy machine
 class Operator:
     """Changes topics, and knows what must hold: what was answered is so, what was not may be."""
 
-    def __init__(self, address, chance):
+    def __init__(self, address, chance, retention):
         self.admin = AdminClient({"bootstrap.servers": address, **QUIET})
-        self.chance = chance
+        self.chance, self.retention = chance, retention
         self.asked, self.trimmed = {}, {}  # partition -> the highest offset asked for, answered
         self.configs = {}  # (topic, name) -> value; None where nobody knows
         self.topics = {}  # name -> there (True, False), or None
@@ -77,6 +78,8 @@ class Operator:
         topic, name, values = self.chance.choice(CHANGES)
         value = self.chance.choice(values)
         self.configs[topic, name] = None
+        if name == "retention.bytes":
+            self.retention.ask_limit(int(value))
         entry = ConfigEntry(name, value, incremental_operation=AlterConfigOpType.SET)
         resource = ConfigResource(ResourceType.TOPIC, topic, incremental_configs=[entry])
         if self.tries(self.admin.incremental_alter_configs([resource], request_timeout=2)):
@@ -124,7 +127,8 @@ class Load:
         self.lock = threading.Lock()
         self.stopping = threading.Event()
         self.trouble = []
-        self.operator = Operator(address, random.Random(f"{seed} operator"))
+        self.retention = Retention(int(TOPICS["retained"][1]["retention.bytes"]))
+        self.operator = Operator(address, random.Random(f"{seed} operator"), self.retention)
         targets = [(self.produce, name) for name in PRODUCERS]
         targets += [(self.consume, "consumer"), (self.operate, "operator")]
         self.threads = [threading.Thread(target=self.guarded, args=target) for target in targets]
@@ -147,6 +151,12 @@ class Load:
     def complain(self, text):
         with self.lock:
             self.trouble.append(text)
+
+    def know(self, message):
+        """How large a record is that a log has, or had."""
+        if message.topic() == "retained":
+            self.retention.know((message.topic(), message.partition()), message.offset(),
+                                len(message.value()))
 
     def client_error(self, error):
         if error.fatal():
@@ -190,6 +200,7 @@ class Load:
         with self.lock:
             self.history.acknowledge(partition, record, message.offset())
             self.keys[partition, record] = message.key()
+            self.know(message)
 
     def consume(self, name):
         consumer = Consumer({"bootstrap.servers": self.address, "group.id": "unused",
@@ -204,6 +215,7 @@ class Load:
                 with self.lock:
                     self.history.see((message.topic(), message.partition()), message.offset(),
                                      record)
+                    self.know(message)
         consumer.close()
 
     def operate(self, name):
@@ -218,10 +230,13 @@ class Load:
         """What a broker that has just started tells is not below what was known."""
         with self.lock:
             known = dict(self.history.watermark)
+        starts = offsets(address, OffsetSpec.earliest())
         for partition, offset in offsets(address, OffsetSpec.latest()).items():
-            if offset < known.get(partition, 0):
-                with self.lock:
+            with self.lock:
+                if offset < known.get(partition, 0):
                     self.history.tell_watermark(partition, offset)
+                if partition[0] == "retained":
+                    self.retention.tell(partition, starts[partition], offset)
 
 
 # ---- asking ----------------------------------------------------------------------------------
@@ -241,8 +256,8 @@ def create_topics(address):
         future.result(SECONDS)
 
 
-def read_log(address, history, keys):
-    """Everything that is there, into history.log."""
+def read_log(address, load):
+    """Everything that is there, into the history's log."""
     consumer = Consumer({"bootstrap.servers": address, "group.id": "unused",
                          "enable.auto.commit": False, "enable.partition.eof": True,
                          "auto.offset.reset": "error", "check.crcs": True})
@@ -255,8 +270,9 @@ def read_log(address, history, keys):
             partition = message.topic(), message.partition()
             if message.error() is None:
                 record = parse_value(message.value(), message.partition())
-                history.log[partition][message.offset()] = record
-                keys.setdefault((partition, record), message.key())
+                load.history.log[partition][message.offset()] = record
+                load.keys.setdefault((partition, record), message.key())
+                load.know(message)
             elif message.error().name() == "_PARTITION_EOF":
                 ended.add(partition)
             else:
@@ -304,7 +320,8 @@ def judge_compacted(load):
 
 def judge(load, starts):
     """Prints a line per promise; returns (passed, failed)."""
-    found = [*judge_starts(load, starts), *judge_compacted(load), *load.operator.violations(),
+    found = [*judge_starts(load, starts), *load.retention.violations(), *judge_compacted(load),
+             *load.operator.violations(),
              *load.history.violations(), *(("trouble", text) for text in load.trouble)]
     promises = {"nothing-acknowledged-is-lost": ["lost", "misplaced"],
                 "no-duplicates-of-idempotent-producers": ["duplicate", "reordered"],
@@ -325,8 +342,11 @@ def judge(load, starts):
 
 def read_and_judge(load, address):
     """Of a broker that has just been started after its last crash: (passed, failed)."""
-    read_log(address, load.history, load.keys)
+    read_log(address, load)
     starts = offsets(address, OffsetSpec.earliest())  # retention may have gone on while it was read
+    for partition, end in offsets(address, OffsetSpec.latest()).items():
+        if partition[0] == "retained":
+            load.retention.tell(partition, starts[partition], end)
     acknowledged = sum(map(len, load.history.acknowledged.values()))
     print(f"  {acknowledged} records acknowledged, "
           f"{sum(map(len, load.history.seen.values()))} seen, {load.operator.done} changes; "
