@@ -14,7 +14,7 @@ static const struct config_edit broken[] = {
     {BYTES_OF("millrace.value.contract"), BYTES_OF("nothing"), CONFIG_OPERATION_SET},
 };
 
-static void bind(const struct topic_bindings *bindings, struct change_result *result) {
+static void binds(const struct topic_bindings *bindings, struct change_result *result) {
     fixture.change.bindings = bindings;
     change_bind_topics(&fixture.change, result);
 }
@@ -35,12 +35,12 @@ Test(bind_topics, one_that_is_there_is_changed_once) {
         .type = CONFIG_RESOURCE_TOPIC, .name = BYTES_OF("orders"), .edit_count = 1, .edits = &set};
     change_alter_configs(&fixture.change, &before, 1, &result);
     fixture_apply(&fixture, NULL);
-    bind(&bindings, &result);
+    binds(&bindings, &result);
     cr_assert_eq(result.code, ERROR_NONE, "%s", result.message);
     fixture_apply(&fixture, NULL);
     cr_expect_str_eq(config_of("orders", "millrace.value.contract"), "payload");
     cr_expect_null(config_of("orders", "millrace.value.null"), "what is not said is the default");
-    bind(&bindings, &result);
+    binds(&bindings, &result);
     cr_expect_eq(result.code, ERROR_NONE);
     cr_expect_eq(change_records_count(&fixture.records), 0, "nothing is new");
 }
@@ -77,7 +77,7 @@ Test(bind_topics, all_or_none) {
     struct change_result result;
     fixture_topic(&fixture, "a", 1);
     fixture_topic(&fixture, "b", 1);
-    bind(&bindings, &result);
+    binds(&bindings, &result);
     ASSERT_REFUSED(result, INVALID_CONFIG);
     cr_expect(strstr(result.message, "topic b: "), "%s", result.message);
     cr_expect_eq(change_records_count(&fixture.records), 0);
