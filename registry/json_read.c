@@ -10,6 +10,7 @@
 #include "base/base64.h"
 #include "base/utf8.h"
 #include "protocol/varint.h"
+#include "registry/json_big.h"
 #include "registry/json_path.h"
 #include "registry/well_known.h"
 
@@ -18,6 +19,7 @@ struct reader {
     struct byte_buffer *out;
     struct error *error;
     struct json_path path;
+    bool has_big; /* numbers that are marked strings (registry/json_big.h) */
 };
 
 static const char *const type_names[PROTO_TYPE_COUNT] = {
@@ -33,6 +35,19 @@ static const char *const type_names[PROTO_TYPE_COUNT] = {
 
 static struct bytes text_of(const json_t *value) {
     return bytes_make(json_string_value(value), json_string_length(value));
+}
+
+/* The digits of a number that jansson has no room for; null when it is none. */
+static struct bytes big_of(const struct reader *reader, const json_t *value) {
+    const size_t mark = sizeof JSON_BIG_MARK - 1;
+    if (!reader->has_big || !json_is_string(value)) return BYTES_NULL;
+    struct bytes text = text_of(value);
+    if (!bytes_starts_with(text, BYTES_OF(JSON_BIG_MARK))) return BYTES_NULL;
+    return bytes_make(text.at + mark, text.len - mark);
+}
+
+static bool is_string(const struct reader *reader, const json_t *value) {
+    return json_is_string(value) && bytes_is_null(big_of(reader, value));
 }
 
 /* A string as far as it can be shown in a line. */
@@ -62,7 +77,11 @@ static bool fail(struct reader *reader, const char *why) {
 
 static bool mismatch(struct reader *reader, const char *expected, const json_t *value) {
     struct text found = {0};
-    describe(value, &found);
+    struct bytes big = big_of(reader, value);
+    if (bytes_is_null(big))
+        describe(value, &found);
+    else
+        text_append(&found, big);
     error_set(reader->error, EINVAL, "%s: expected %s, found %s", json_path_show(&reader->path),
               expected, found.at);
     text_deinit(&found);
@@ -123,8 +142,10 @@ static bool whole_parse(struct bytes text, struct whole *whole) {
 }
 
 /* 1.5e3 is a whole number too, as far as a double is exact. */
-static bool whole_of(const json_t *value, struct whole *whole) {
+static bool whole_of(const struct reader *reader, const json_t *value, struct whole *whole) {
     static const double exact = 9007199254740992.0;
+    struct bytes big = big_of(reader, value);
+    if (!bytes_is_null(big)) return whole_parse(big, whole);
     if (json_is_string(value)) return whole_parse(text_of(value), whole);
     if (json_is_integer(value)) {
         json_int_t number = json_integer_value(value);
@@ -157,7 +178,8 @@ static bool is_64_bits(enum proto_type type) {
 static bool whole_read(struct reader *reader, enum proto_type type, const json_t *value,
                        uint64_t *raw) {
     struct whole whole;
-    if (!whole_of(value, &whole) || !whole_fits(whole, is_64_bits(type) ? 64 : 32, is_signed(type)))
+    if (!whole_of(reader, value, &whole) ||
+        !whole_fits(whole, is_64_bits(type) ? 64 : 32, is_signed(type)))
         return mismatch(reader, type_names[type], value);
     *raw = whole.negative ? -whole.magnitude : whole.magnitude;
     if (type == PROTO_SINT32) *raw = zigzag_32((int32_t)*raw);
@@ -166,9 +188,10 @@ static bool whole_read(struct reader *reader, enum proto_type type, const json_t
 }
 
 /* A number in quotes, or one of the three that JSON has no numbers for. */
-static bool real_parse(const json_t *value, double *real) {
-    const char *text = json_string_value(value);
-    size_t len = json_string_length(value);
+static bool real_parse(const struct reader *reader, const json_t *value, double *real) {
+    struct bytes big = big_of(reader, value);
+    const char *text = bytes_is_null(big) ? json_string_value(value) : (const char *)big.at;
+    size_t len = bytes_is_null(big) ? json_string_length(value) : big.len;
     char *end;
     *real = bytes_equal_text(text_of(value), "NaN")         ? (double)NAN
             : bytes_equal_text(text_of(value), "Infinity")  ? (double)INFINITY
@@ -184,7 +207,7 @@ static bool real_read(struct reader *reader, enum proto_type type, const json_t 
                       uint64_t *raw) {
     double real;
     if (json_is_string(value)) {
-        if (!real_parse(value, &real)) return mismatch(reader, type_names[type], value);
+        if (!real_parse(reader, value, &real)) return mismatch(reader, type_names[type], value);
     } else if (json_is_number(value)) {
         real = json_number_value(value);
     } else {
@@ -222,7 +245,7 @@ static bool enum_read(struct reader *reader, const struct json_field *field, con
     *raw = 0;
     if (json_is_null(value)) return true; /* NullValue; others do not come here */
     bool is_number =
-        json_is_number(value) && whole_of(value, &whole) && whole_fits(whole, 32, true);
+        json_is_number(value) && whole_of(reader, value, &whole) && whole_fits(whole, 32, true);
     int32_t number = is_number ? (int32_t)(whole.negative ? -whole.magnitude : whole.magnitude) : 0;
     if (is_number && from->file->proto3) {
         *raw = (uint64_t)(int64_t)number;
@@ -271,7 +294,7 @@ static bool text_field_read(struct reader *reader, const struct json_field *fiel
                             const json_t *value) {
     struct byte_buffer decoded = {0};
     bool is_bytes = field->field->type == PROTO_BYTES;
-    if (!json_is_string(value) || (is_bytes && !base64_read(text_of(value), &decoded))) {
+    if (!is_string(reader, value) || (is_bytes && !base64_read(text_of(value), &decoded))) {
         byte_buffer_deinit(&decoded);
         return mismatch(reader, type_names[field->field->type], value);
     }
@@ -528,7 +551,7 @@ static bool time_read(struct reader *reader, const json_t *value, bool is_durati
 
 static bool mask_read(struct reader *reader, const json_t *value) {
     static const char expected[] = "paths in lowerCamelCase between commas";
-    if (!json_is_string(value)) return mismatch(reader, expected, value);
+    if (!is_string(reader, value)) return mismatch(reader, expected, value);
     struct bytes rest = text_of(value);
     bool good = true;
     while (good && rest.len > 0) {
@@ -544,8 +567,10 @@ static bool mask_read(struct reader *reader, const json_t *value) {
 }
 
 /* The field of google.protobuf.Value for each type of JSON. */
-static const struct json_field *value_field(const struct json_message *message,
+static const struct json_field *value_field(const struct reader *reader,
+                                            const struct json_message *message,
                                             const json_t *value) {
+    if (!bytes_is_null(big_of(reader, value))) return &message->fields[1];
     switch (json_typeof(value)) {
         case JSON_NULL: return &message->fields[0];
         case JSON_INTEGER:
@@ -566,7 +591,7 @@ static bool form_read(struct reader *reader, const struct json_message *message,
         case JSON_FORM_DURATION: return time_read(reader, value, true);
         case JSON_FORM_MASK: return mask_read(reader, value);
         case JSON_FORM_INNER: return field_read(reader, &message->fields[0], value);
-        case JSON_FORM_VALUE: return field_read(reader, value_field(message, value), value);
+        case JSON_FORM_VALUE: return field_read(reader, value_field(reader, message, value), value);
         case JSON_FORM_OBJECT: break;
     }
     if (!json_is_object(value)) return mismatch(reader, "an object", value);
@@ -584,17 +609,24 @@ static bool message_read(struct reader *reader, const struct json_message *messa
 
 /* --- all --- */
 
-static json_t *json_parse(struct bytes json, struct error *error) {
-    json_error_t problem;
+static json_t *text_parse(struct bytes json, json_error_t *problem) {
     const size_t flags = JSON_REJECT_DUPLICATES | JSON_DECODE_ANY | JSON_ALLOW_NUL;
-    json_t *value = json_loadb(json.at ? (const char *)json.at : "", json.len, flags, &problem);
-    if (value) return value;
-    if (json_error_code(&problem) == json_error_numeric_overflow)
-        error_set(error, EINVAL, "column %d: a number that is too large: write it in quotes",
-                  problem.column);
-    else
+    return json_loadb(json.at ? (const char *)json.at : "", json.len, flags, problem);
+}
+
+static json_t *json_parse(struct bytes json, bool *has_big, struct error *error) {
+    json_error_t problem;
+    struct byte_buffer marked = {0};
+    json_t *value = text_parse(json, &problem);
+    *has_big = !value && json_error_code(&problem) == json_error_numeric_overflow &&
+               json_big_mark(json, &marked);
+    if (*has_big) value = text_parse(byte_buffer_bytes(&marked), &problem);
+    byte_buffer_deinit(&marked);
+    if (!value && json_error_code(&problem) == json_error_numeric_overflow)
+        error_set(error, EINVAL, "column %d: a number that is too large", problem.column);
+    else if (!value)
         error_set(error, EINVAL, "column %d: not JSON: %.120s", problem.column, problem.text);
-    return NULL;
+    return value;
 }
 
 bool json_read(const struct json_schema *schema, const struct json_message *message,
@@ -603,7 +635,7 @@ bool json_read(const struct json_schema *schema, const struct json_message *mess
     size_t before = out->len;
     if (json.len > JSON_BYTES_MAX)
         return error_set(error, EINVAL, "larger than %d bytes", JSON_BYTES_MAX);
-    json_t *value = json_parse(json, error);
+    json_t *value = json_parse(json, &reader.has_big, error);
     if (!value) return false;
     json_path_enter(&reader.path, message->descriptor->name);
     bool good = message_read(&reader, message, value);

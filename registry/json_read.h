@@ -2,9 +2,7 @@
  * their JSON name or the field's own; 64-bit numbers may be numbers or strings, bytes in either
  * alphabet of base64, enums names or numbers; null is as if the member were not there. Refused are
  * members that the message does not have, fields that are given twice or beside another of their
- * oneof, numbers that do not fit, and required fields that are missing.
- *
- * A number beyond 64 signed bits has to be in quotes, or to have an exponent; a key of a map cannot
+ * oneof, numbers that do not fit, and required fields that are missing. A key of a map cannot
  * contain \u0000. */
 #pragma once
 
