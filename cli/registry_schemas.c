@@ -163,9 +163,11 @@ const struct registry_schema *registry_schemas_find(struct registry_schemas *sch
     struct registry_schema *schema = schemas->newest;
     while (schema && strcmp(schema->path, path) != 0) schema = schema->next;
     if (!schema) {
+        if (schemas->count == REGISTRY_SCHEMAS_MAX) registry_schemas_deinit(schemas);
         schema = new_zero(struct registry_schema);
         schema->next = schemas->newest;
         schemas->newest = schema;
+        schemas->count++;
         schema_fill(schemas, schema, path, context);
     } else if (is_to_be_asked_again(schema)) {
         schema_clear(schema);
@@ -179,6 +181,7 @@ const struct registry_schema *registry_schemas_find(struct registry_schemas *sch
 bool registry_schemas_init(struct registry_schemas *schemas, const struct settings *settings,
                            struct error *error) {
     schemas->newest = NULL;
+    schemas->count = 0;
     return registry_client_init(&schemas->client, settings, error);
 }
 
@@ -189,4 +192,5 @@ void registry_schemas_deinit(struct registry_schemas *schemas) {
         schema_clear(schema);
         free(schema);
     }
+    schemas->count = 0;
 }

@@ -1,5 +1,6 @@
 /* Schemas from a registry, with all that they refer to, compiled for JSON. Each is asked for once
- * and kept; when nobody answered, the registry is asked again a little later. */
+ * and kept; when nobody answered, the registry is asked again a little later. Of more than
+ * REGISTRY_SCHEMAS_MAX all are forgotten at once: a schema is good until the next is asked for. */
 #pragma once
 
 #include "cli/registry_client.h"
@@ -21,9 +22,12 @@ struct registry_schema {
     struct descriptor_set set;
 };
 
+enum { REGISTRY_SCHEMAS_MAX = 1000 };
+
 struct registry_schemas {
     struct registry_client client;
     struct registry_schema *newest;
+    size_t count;
 };
 
 bool registry_schemas_init(struct registry_schemas *schemas, const struct settings *settings,

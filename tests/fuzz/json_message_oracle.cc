@@ -77,6 +77,9 @@ static void normalize(pb::Message *message) {
     const pb::Reflection *reflection = message->GetReflection();
     std::vector<const pb::FieldDescriptor *> fields;
     reflection->ListFields(*message, &fields);
+    // A value that has none is shown as null, which is one.
+    if (fields.empty() && message->GetDescriptor()->full_name() == "google.protobuf.Value")
+        reflection->SetEnumValue(message, message->GetDescriptor()->FindFieldByNumber(1), 0);
     for (const pb::FieldDescriptor *field : fields) {
         if (field->cpp_type() != pb::FieldDescriptor::CPPTYPE_MESSAGE) continue;
         if (field->is_map()) map_normalize(message, field);

@@ -84,6 +84,8 @@ def test_a_message_behind_indexes():
                                            "millrace.value.subject": "t-value"})
         assert "--message: shop.List,shop.Other" in run(broker, "produce", "two", "--json", "{}",
                                                         status=2)
+        assert "comes from an import" in run(broker, "produce", "t", "--json", "-m", "shop.Item",
+                                             "{}", status=2)
         assert "does not take shop.Item" in run(broker, "produce", "two", "--json", "-m",
                                                 "shop.Item", "{}", status=2)
 
@@ -130,7 +132,8 @@ def test_lines_that_do_not_fit():
                 ('{"cuont": 1}', 'shop.Order has no field "cuont"'),
                 ('{"count": 1', "not JSON"), ("hello", "not JSON"), ("", "not JSON"),
                 ('{"count": 1, "count": 2}', "duplicate object key"),
-                ("[" * 5000, "not JSON"),
+                ("[" * 5000, "not JSON"), ('{"count": 18446744073709551615}',
+                                         "expected int32, found 18446744073709551615"),
                 ("[" * 2000 + "]" * 2000, "expected an object, found an array"),
                 ('"x"', 'expected an object, found "x"')):
             said = run(broker, "produce", "t", "--json", said=f'{{"count":1}}\n{line}\n', status=1)
@@ -187,6 +190,11 @@ def test_subjects_by_record_and_in_contexts():
                                          "millrace.value.message": "shop.Order"})
         run(broker, "produce", "r", "--json", '{"id": "a"}')
         assert run(broker, "consume", "r") == '{"id":"a"}\n'
+        client.create("v", **PAYLOAD, **{"millrace.value.subject": "shop.Order",
+                                         "millrace.value.message": "shop.Order",
+                                         "millrace.value.versions": ">=2"})
+        assert "takes versions >=2 of the schema, and the latest is 1" in run(
+            broker, "produce", "v", "--json", "{}", status=1)
         register(broker, ":.c:orders", ORDER.replace("count", "number"))
         client.create("c", **PAYLOAD, **{"millrace.value.subject": ":.c:orders",
                                          "millrace.value.message": "shop.Order"})
