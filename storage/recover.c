@@ -45,6 +45,15 @@ bool recovered_is_whole(const struct recovered *recovered, const struct partitio
     return partition->start.whole_since >= recovered->traces[partition->shard->id].hole;
 }
 
+bool recovered_had_space(const struct recovered *recovered, const struct partition *partition,
+                         struct error *error) {
+    return !partition->start.lacks_space ||
+           error_set(error, ENOSPC,
+                     "the disk of %s is full, and partition %u cannot be recovered before a "
+                     "segment of it is written: make some room; nothing is lost",
+                     disk_root(recovered->directory->disk), partition->definition.id);
+}
+
 /* --- open --- */
 
 struct journal_names {
@@ -199,6 +208,7 @@ static bool life_begin(struct lives *lives, struct partition *partition, struct 
         case PARTITION_DEAD: recovered_drop(lives->recovered, partition); return true;
         case PARTITION_LIVE: break;
     }
+    if (!recovered_had_space(lives->recovered, partition, error)) return false;
     if (definition.shard != partition->shard->id)
         return error_set(error, 0,
                          "partition %u is in shard %u, and for the catalog in shard %u: the "

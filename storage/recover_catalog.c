@@ -70,6 +70,7 @@ static bool catalog_segment(struct partition *partition, struct data_directory *
 static bool catalog_is_whole(const struct recovered *recovered, const struct partition *catalog,
                              struct error *error) {
     enum damage damage = catalog->offline;
+    if (!recovered_had_space(recovered, catalog, error)) return false;
     if (recovered->traces[CATALOG_SHARD].lost) damage = DAMAGE_SNAPSHOT;
     if (!damage && !recovered_is_whole(recovered, catalog)) damage = DAMAGE_JOURNAL;
     if (damage == DAMAGE_NONE) return true;

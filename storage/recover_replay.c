@@ -120,6 +120,9 @@ static bool replay_one(struct recovered *recovered, struct partition *partition,
     int64_t next_offset = partition->next_offset;
     uint64_t before = unsettled(partition);
     if (!replay_entry(partition, entry, time_ms, recovered->directory, error)) {
+        /* It may be dead, and its files gone: who knows is asked afterwards. */
+        partition->start.lacks_space = error->code == ENOSPC || error->code == EDQUOT;
+        if (partition->start.lacks_space) return true;
         if (error->code != EBADMSG) return false;
         bool whole = recovered_is_whole(recovered, partition);
         say_error("%s", error->text);
@@ -159,7 +162,7 @@ static bool replay_find_and_apply(struct recovered *recovered, const struct jour
                          "journal %u names partition %u in shard %u, which is in shard %u: the "
                          "directory is inconsistent and was not changed",
                          scan->core, entry->partition, entry->shard, partition->definition.shard);
-    return partition->offline ||
+    return partition->offline || partition->start.lacks_space ||
            (replay_meet(recovered, partition, error) &&
             replay_one(recovered, partition, entry, scan->block.time_ms, error));
 }

@@ -41,6 +41,9 @@ struct partition *recovered_add(struct recovered *recovered,
 /* Says so, and serves it no more. */
 void recovered_take_offline(struct recovered *recovered, struct partition *partition,
                             enum damage damage);
+/* Whether there was room for all that its entries needed. */
+bool recovered_had_space(const struct recovered *recovered, const struct partition *partition,
+                         struct error *error);
 /* Whether every entry of this partition was met, as far as can be known. */
 bool recovered_is_whole(const struct recovered *recovered, const struct partition *partition);
 

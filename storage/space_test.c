@@ -353,6 +353,26 @@ Test(space, what_a_start_keeps_may_be_deleted, .timeout = 60) {
     fixture_deinit(&fixture);
 }
 
+/* A topic with large records was deleted, and its files with it; the journal still has its entries.
+ */
+Test(space, a_start_needs_no_room_for_what_was_deleted, .timeout = 60) {
+    struct fixture fixture;
+    setenv("MILLRACE_FAULT", "segment_allocate:4:28", 1);
+    fixture_init(&fixture, IO_EPOLL);
+    fixture.rules.segment_bytes = 200000;
+    fixture_start(&fixture);
+    for (int64_t at = 0; at < 3; at++) cr_assert_eq(append_for_ms(&fixture, 8, 150000, 10000), at);
+    cr_assert_eq(append_for_ms(&fixture, 1, 1000, 10000), 0);
+    cr_assert_eq(fixture.store->disk.short_since_ns, 0);
+    store_delete_partition(fixture.store, 8);
+    fixture.partitions = 7;
+    fixture_kill(&fixture);
+    fixture_start(&fixture);
+    expect_whole(&fixture, 1, 1);
+    fixture_stop(&fixture);
+    fixture_deinit(&fixture);
+}
+
 /* Records that were never written out are given up without being written. */
 Test(space, retention_frees_what_could_not_be_written, .timeout = 300) {
     struct fixture fixture;

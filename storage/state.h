@@ -77,6 +77,7 @@ struct partition_start {
     bool met;                /* a journal has an entry of it … */
     bool lacks_file;         /* … and the file in which its snapshot ends is not there: … */
     uint32_t lacking_number; /* … that of this segment */
+    bool lacks_space;        /* an entry needs room on a full disk: replay has stopped there */
     uint32_t whole_since;    /* the newest gap of the journals behind which an entry went on */
 };
 
