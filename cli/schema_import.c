@@ -156,14 +156,13 @@ static bool version_send(struct importing *importing, const struct subject_versi
         return false;
     }
     bool good = ask(importing, "POST", "/subjects/", name, "/versions", &body);
+    if (good && version->entry.deleted) { /* still in that mode: the registry may be READONLY */
+        snprintf(behind, sizeof behind, "/versions/%d", version->entry.version);
+        good = ask(importing, "DELETE", "/subjects/", name, behind, NULL);
+    }
     struct error why = *importing->error;
     const char *mode = version->subject->mode ? registry_mode_name(version->subject->mode) : NULL;
     bool restored = mode_set(importing, name, NULL);
-    if (good && version->entry.deleted) {
-        snprintf(behind, sizeof behind, "/versions/%d", version->entry.version);
-        good = ask(importing, "DELETE", "/subjects/", name, behind, NULL);
-        if (!good) why = *importing->error;
-    }
     if (restored && mode) restored = mode_set(importing, name, mode);
     if (!good) *importing->error = why;
     return good && restored;

@@ -71,5 +71,8 @@ def test_a_backup_comes_back_with_its_ids():
             assert Registry(new).get(everything) == registry.get(everything), name
             assert Registry(new).get("/config/gone") == {"compatibilityLevel": "NONE"}
             assert Registry(new).get("/mode/gone") == {"mode": "READONLY"}
+        Registry(new).put("/mode", {"mode": "READONLY"})  # a mirror, that nobody else writes to
+        at.run("schema", "import", "backup.tsv", "-r", url(new))
+        assert Registry(new).get(everything) == registry.get(everything)
         at.write("broken", '{"keytype":"SCHEMA"}\t{}\n')
         assert "line 1" in at.run("schema", "import", "broken", "-r", url(new), status=1)
