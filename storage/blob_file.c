@@ -69,9 +69,9 @@ static int listing_entry(void *context, const char *entry, bool is_directory) {
     const struct listing *listing = context;
     char name[BLOB_NAME_SIZE];
     bool matches = strncmp(entry, listing->begin, strlen(listing->begin)) == 0;
-    size_t len = strlen(listing->folder) + 1 + strlen(entry);
-    if (is_directory || !matches || is_unfinished(entry) || len >= sizeof name) return 0;
-    snprintf(name, sizeof name, "%s/%s", listing->folder, entry);
+    if (is_directory || !matches || is_unfinished(entry)) return 0;
+    int len = snprintf(name, sizeof name, "%s/%s", listing->folder, entry);
+    if (len < 0 || (size_t)len >= sizeof name) return 0;
     return listing->each(listing->context, name);
 }
 
