@@ -434,8 +434,8 @@ static bool field_read(struct reader *reader, const struct json_field *field, co
 /* `taken`, by number of the oneof: the member that was given. */
 static bool oneof_take(struct reader *reader, const struct json_field *field,
                        const struct json_field **taken) {
-    int oneof = field->field->oneof;
-    if (oneof < 0 || field->is_extension) return true;
+    int oneof = field->oneof;
+    if (oneof < 0) return true;
     const struct json_field *other = taken[oneof];
     taken[oneof] = field;
     if (!other) return true;

@@ -73,6 +73,7 @@ static void field_fill(const struct json_schema *schema, const struct field_desc
                        const struct file_descriptor *file, struct json_field *field) {
     *field = (struct json_field){.field = from, .name = from->json_name, .alias = from->name};
     if (field->name.len == 0) field->name = from->name;
+    field->oneof = from->oneof;
     field->repeated = from->label == LABEL_REPEATED;
     field->packed =
         field->repeated && is_numeric(from->type) &&
@@ -131,7 +132,7 @@ static void extension_fill(struct json_schema *schema, const struct field_descri
     field->name = bytes_of_text(arena_format(&schema->arena, "[%.*s%s%.*s]", BYTES_FORMAT(scope),
                                              scope.len ? "." : "", BYTES_FORMAT(extension->name)));
     field->alias = BYTES_NULL;
-    field->is_extension = true;
+    field->oneof = -1;
 }
 
 static int fields_order(const void *a, const void *b) {

@@ -24,7 +24,8 @@ struct json_field {
     struct bytes name;                  /* as it is written: "itemCount", "[shop.extension]" */
     struct bytes alias;                 /* understood too: "item_count"; null for extensions */
     const struct json_message *message; /* of messages, groups and maps */
-    bool repeated, is_map, is_extension;
+    int oneof;                          /* of its message; -1: none */
+    bool repeated, is_map;
     bool packed;   /* as it is written; both are read */
     bool implicit; /* its default is the same as nothing (proto3) */
 };

@@ -102,7 +102,7 @@ struct run {
 };
 
 static bool is_overwritten(const struct run *runs, const struct part *part) {
-    int oneof = part->field->field->oneof;
+    int oneof = part->field->oneof;
     return oneof >= 0 && (runs[oneof].field != part->field || runs[oneof].order > part->order);
 }
 
@@ -113,7 +113,7 @@ static void oneofs_settle(const struct json_message *message, struct parts *part
         (struct run *)memory_zero(message->descriptor->oneof_count, sizeof(struct run));
     for (size_t i = 0; i < parts->count; i++) {
         const struct part *part = &parts->at[i];
-        int oneof = part->field->field->oneof;
+        int oneof = part->field->oneof;
         if (oneof >= 0 && runs[oneof].field != part->field)
             runs[oneof] = (struct run){part->field, part->order};
     }
