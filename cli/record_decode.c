@@ -110,34 +110,37 @@ static bool version_write(const struct record_decode *decode, struct bytes subje
     return json_write(schema->json, message, payload, all_known, out, error);
 }
 
-/* First one that knows every field, then the newest that can read it at all. */
+/* The newest that reads the payload; it may have to know every field. */
 static bool versions_try(const struct record_decode *decode, struct bytes subject,
-                         struct bytes payload, struct text *out, struct arena *arena,
-                         struct error *error) {
+                         struct bytes payload, bool all_known, struct text *out,
+                         struct arena *arena, struct error *error) {
     struct error ignored;
-    for (int all_known = 1; all_known >= 0; all_known--)
-        for (size_t i = 0; i < decode->version_count; i++)
-            if (version_write(decode, subject, payload, i, all_known, out, arena,
-                              i == 0 ? error : &ignored))
-                return true;
+    for (size_t i = 0; i < decode->version_count; i++)
+        if (version_write(decode, subject, payload, i, all_known, out, arena,
+                          i == 0 ? error : &ignored))
+            return true;
     return false;
 }
 
-/* What no version reads may be of one that is newer than the list. */
+static bool versions_are_old(const struct record_decode *decode) {
+    return clock_monotonic_ns() - decode->versions_ns > VERSIONS_AGAIN_MS * (uint64_t)NS_PER_MS;
+}
+
+/* What no version knows all fields of may be of one that is newer than the list. */
 static bool raw_write(struct record_decode *decode, struct bytes payload, struct text *out,
                       struct arena *arena, struct error *error) {
-    struct bytes subject =
-        record_contract_subject(decode->contract, record_contract_message(decode->contract), arena);
-    bool is_fresh = decode->versions_ns == 0;
-    if (is_fresh && !versions_ask(decode, subject, arena, error)) return false;
-    if (versions_try(decode, subject, payload, out, arena, error)) return true;
-    uint64_t age_ns = clock_monotonic_ns() - decode->versions_ns;
+    struct bytes message = record_contract_message(decode->contract);
+    struct bytes subject = record_contract_subject(decode->contract, message, arena);
+    bool is_first = decode->versions_ns == 0;
+    if (is_first && !versions_ask(decode, subject, arena, error)) return false;
+    if (versions_try(decode, subject, payload, true, out, arena, error)) return true;
+    if (!is_first && versions_are_old(decode) && versions_ask(decode, subject, arena, error) &&
+        versions_try(decode, subject, payload, true, out, arena, error))
+        return true;
     if (decode->version_count == 0)
-        error_set(error, 0, "the versions of subject \"%.*s\" are not known",
-                  BYTES_FORMAT(subject));
-    if (is_fresh || age_ns < VERSIONS_AGAIN_MS * (uint64_t)NS_PER_MS) return false;
-    return versions_ask(decode, subject, arena, error) &&
-           versions_try(decode, subject, payload, out, arena, error);
+        return error_set(error, 0, "the versions of subject \"%.*s\" are not known",
+                         BYTES_FORMAT(subject));
+    return versions_try(decode, subject, payload, false, out, arena, error);
 }
 
 /* --- all --- */

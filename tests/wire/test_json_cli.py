@@ -1,5 +1,7 @@
 """millrace produce --json and consume, on topics with contracts."""
 import json
+import subprocess
+import time
 
 from broker import Broker
 from registry import Registry
@@ -119,6 +121,28 @@ def test_raw_there_and_back():
         run(broker, "produce", "t", "--json", '{"gift": "yes"}')
         assert run(broker, "consume", "t").splitlines() == ['{"id":"a","count":7}',
                                                             '{"gift":"yes"}']
+
+
+def test_a_raw_version_that_comes_while_it_follows():
+    with Broker(ephemeral=True) as broker, broker.connect() as client:
+        register(broker, "orders")
+        client.create("t", **RAW, **{"millrace.value.subject": "orders",
+                                     "millrace.value.unknown.fields": "allow"})
+        stored(produce(client, [GOOD]))
+        reader = subprocess.Popen([Broker.program, "consume", "t", "-F", "-r", url(broker), "-b",
+                                   "%s:%d" % broker.address], stdout=subprocess.PIPE, text=True)
+        assert reader.stdout.readline() == '{"id":"a","count":7}\n'
+        register(broker, "orders", ORDER.replace("int32 count = 2;", "int32 count = 2; string "
+                                                 "gift = 4;"))
+        for _ in range(300):
+            stored(produce(client, [b"\x22\x03yes"]))
+            line = reader.stdout.readline()
+            if line != "{}\n":
+                break
+            time.sleep(0.1)
+        assert line == '{"gift":"yes"}\n', line
+        reader.kill()
+        reader.communicate()
 
 
 def test_lines_that_do_not_fit():
