@@ -216,7 +216,7 @@ static void many_are_on_their_way(struct bench *bench) {
         name[2] = (char)('0' + at);
         asked[at].op.done = asked_done;
         blob_op_put(bench->ring, &asked[at].op, bench->blobs, name,
-                    bytes_of_text("0123456789" + at));
+                    bytes_of_text(&"0123456789"[at]));
     }
     for (int at = 0; at < MANY; at++)
         while (!asked[at].done) cr_assert(sim_step(bench->sim, UINT64_MAX));
