@@ -54,8 +54,15 @@ void sim_spoil_disk(struct sim *sim, uint64_t at, enum sim_spoil spoil);
 bool sim_disk_has_stopped(const struct sim *sim);
 /* Whether what was armed has happened; not so where SHORT, LOST or FORGOTTEN met no write. */
 bool sim_disk_is_spoilt(const struct sim *sim);
+/* What a disk operation does to the disk. */
+enum sim_operation {
+    SIM_READ,   /* nothing: bytes, names, an open of what is there */
+    SIM_CHANGE, /* names, sizes, what is stable */
+    SIM_WRITE,  /* bytes */
+};
 /* Called before each disk operation; it may arm a fault for that one. */
-void sim_watch_disk(struct sim *sim, void (*before)(void *context, bool is_write), void *context);
+void sim_watch_disk(struct sim *sim, void (*before)(void *context, enum sim_operation operation),
+                    void *context);
 /* Keeps each unsynced sector and entry with a chance of `parts` in 8. */
 void sim_power_cut_keeping(struct sim *sim, unsigned parts);
 uint64_t sim_disk_operations(const struct sim *sim);

@@ -1,7 +1,8 @@
 /* The simulated disk.
  *
  *   file        pages of 8 sectors, each with its content now and its stable content; a sector that
- *               is dirty is written by the next sync, and may or may not survive a power cut
+ *               is dirty is written by the next sync, and may or may not survive a power cut; one
+ *               that is forgotten is read back until then, and is written by no sync
  *   directory   its entries now and its stable entries; changes that are not stable are kept in one
  *               list, in order, and each survives a power cut or not (a rename is one change)
  *
@@ -27,8 +28,7 @@ static const int64_t FREE_BYTES = 64ll << 30;
 
 struct sim_page {
     uint8_t now[PAGE], stable[PAGE];
-    uint8_t dirty; /* one bit per sector */
-    bool differs;  /* some sector is dirty, or a failed sync forgot it */
+    uint8_t dirty, forgotten; /* one bit per sector; all others are stable */
 };
 
 struct sim_entry {
@@ -107,7 +107,7 @@ static void node_write(struct sim_node *node, const uint8_t *bytes, size_t len, 
             memset(page->now + inside, 0, count);
         for (size_t sector = inside / SECTOR; sector <= (inside + count - 1) / SECTOR; sector++)
             page->dirty |= (uint8_t)(1u << sector);
-        page->differs = true;
+        page->forgotten &= (uint8_t)~page->dirty;
         done += count;
     }
     if (position + len > node->size) node->size = position + len;
@@ -166,7 +166,10 @@ static void node_forget(struct sim_node *node, uint64_t from, uint64_t to) {
     for (uint64_t at = round_down(from, SECTOR); at < to; at += SECTOR) {
         if (at / PAGE >= node->page_count) return;
         struct sim_page *page = node->pages[at / PAGE];
-        if (page) page->dirty &= (uint8_t) ~(1u << (at % PAGE / SECTOR));
+        uint8_t sector = (uint8_t)(1u << (at % PAGE / SECTOR));
+        if (!page || !(page->dirty & sector)) continue;
+        page->dirty &= (uint8_t)~sector;
+        page->forgotten |= sector;
     }
 }
 
@@ -175,14 +178,15 @@ static void page_crash(struct sim *sim, struct sim_page *page, unsigned keep) {
         if ((page->dirty & (1u << sector)) && sim_chance(sim, keep))
             page_settle_sector(page, sector);
     memcpy(page->now, page->stable, PAGE);
-    page->dirty = 0;
-    page->differs = false;
+    page->dirty = page->forgotten = 0;
 }
 
 static void node_crash(struct sim *sim, struct sim_node *node, unsigned keep) {
     if (node->size != node->stable_size && sim_chance(sim, keep)) node->stable_size = node->size;
-    for (size_t at = 0; at < node->page_count; at++)
-        if (node->pages[at] && node->pages[at]->differs) page_crash(sim, node->pages[at], keep);
+    for (size_t at = 0; at < node->page_count; at++) {
+        struct sim_page *page = node->pages[at];
+        if (page && (page->dirty | page->forgotten)) page_crash(sim, page, keep);
+    }
     node->size = node->stable_size;
     /* What lies behind the end reads as zeros when the file grows again. */
     for (size_t at = node->size / PAGE; at < node->page_count; at++) {
@@ -364,8 +368,9 @@ static enum stored stored_by_failure(struct sim *sim) {
 }
 
 /* Counts the operation and says what becomes of it. */
-static struct outcome disk_outcome(struct sim *sim, bool is_write) {
-    if (sim->before_operation) sim->before_operation(sim->watcher, is_write);
+static struct outcome disk_outcome(struct sim *sim, enum sim_operation operation) {
+    bool is_write = operation == SIM_WRITE;
+    if (sim->before_operation) sim->before_operation(sim->watcher, operation);
     sim->disk_operations++;
     if (sim->disk_stopped) return (struct outcome){EIO, STORED_NOTHING};
     if (sim->fault_in == 0) return (struct outcome){0};
@@ -382,14 +387,14 @@ static struct outcome disk_outcome(struct sim *sim, bool is_write) {
                             is_write ? stored_by_failure(sim) : STORED_NOTHING};
 }
 
-static int disk_step(struct sim_disk *disk) {
+static int disk_step(struct sim_disk *disk, enum sim_operation operation) {
     if (disk->life != disk->sim->life) return -EIO; /* of an older life */
-    return -disk_outcome(disk->sim, false).failed;
+    return -disk_outcome(disk->sim, operation).failed;
 }
 
-static int file_step(struct sim_file *file) {
+static int file_step(struct sim_file *file, enum sim_operation operation) {
     if (file->life != file->sim->life) return -EIO;
-    return -disk_outcome(file->sim, false).failed;
+    return -disk_outcome(file->sim, operation).failed;
 }
 
 void sim_fail_disk(struct sim *sim, uint64_t at, int error_number) {
@@ -405,7 +410,8 @@ void sim_spoil_disk(struct sim *sim, uint64_t at, enum sim_spoil spoil) {
     sim->is_spoilt = false;
 }
 
-void sim_watch_disk(struct sim *sim, void (*before)(void *context, bool is_write), void *context) {
+void sim_watch_disk(struct sim *sim, void (*before)(void *context, enum sim_operation operation),
+                    void *context) {
     sim->before_operation = before;
     sim->watcher = context;
 }
@@ -441,7 +447,7 @@ static int64_t disk_sim_free_bytes(struct disk *disk) {
 
 static int disk_sim_make_directory(struct disk *disk, const char *path) {
     struct sim *sim = disk_of(disk)->sim;
-    int failed = disk_step(disk_of(disk));
+    int failed = disk_step(disk_of(disk), SIM_CHANGE);
     if (failed) return failed;
     struct sim_place place = place_of(sim, path);
     if (!place.directory) return -ENOENT;
@@ -452,7 +458,7 @@ static int disk_sim_make_directory(struct disk *disk, const char *path) {
 
 static int disk_sim_remove(struct disk *disk, const char *path, bool is_directory) {
     struct sim *sim = disk_of(disk)->sim;
-    int failed = disk_step(disk_of(disk));
+    int failed = disk_step(disk_of(disk), SIM_CHANGE);
     if (failed) return failed;
     struct sim_node *node = node_find(sim, path);
     if (!node) return -ENOENT;
@@ -471,7 +477,7 @@ static int disk_sim_unlink(struct disk *disk, const char *path) {
 }
 
 static int disk_sim_sync_directory(struct disk *disk, const char *path) {
-    int failed = disk_step(disk_of(disk));
+    int failed = disk_step(disk_of(disk), SIM_CHANGE);
     if (failed) return failed;
     struct sim_node *node = node_find(disk_of(disk)->sim, path);
     if (!node) return -ENOENT;
@@ -482,7 +488,7 @@ static int disk_sim_sync_directory(struct disk *disk, const char *path) {
 
 static int disk_sim_rename(struct disk *disk, const char *from, const char *to) {
     struct sim *sim = disk_of(disk)->sim;
-    int failed = disk_step(disk_of(disk));
+    int failed = disk_step(disk_of(disk), SIM_CHANGE);
     if (failed) return failed;
     struct sim_node *node = node_find(sim, from), *old = node_find(sim, to);
     struct sim_place place = place_of(sim, to);
@@ -498,7 +504,7 @@ static int disk_sim_rename(struct disk *disk, const char *from, const char *to) 
 static int disk_sim_list(struct disk *disk, const char *path,
                          int (*entry)(void *context, const char *name, bool is_directory),
                          void *context) {
-    int failed = disk_step(disk_of(disk));
+    int failed = disk_step(disk_of(disk), SIM_READ);
     if (failed) return failed;
     struct sim_node *node = node_find(disk_of(disk)->sim, path);
     if (!node) return -ENOENT;
@@ -516,9 +522,10 @@ static int disk_sim_list(struct disk *disk, const char *path,
 
 static int disk_sim_open(struct disk *disk, const char *path, int mode, struct file **file) {
     struct sim *sim = disk_of(disk)->sim;
-    int failed = disk_step(disk_of(disk));
-    if (failed) return failed;
     struct sim_node *node = node_find(sim, path);
+    bool creates = !node && (mode & FILE_CREATE);
+    int failed = disk_step(disk_of(disk), creates ? SIM_CHANGE : SIM_READ);
+    if (failed) return failed;
     struct sim_place place = place_of(sim, path);
     if (node && node->is_directory) return -EISDIR;
     if (node && (mode & FILE_EXCLUSIVE)) return -EEXIST;
@@ -557,7 +564,7 @@ static int64_t file_sim_size(struct file *file) {
 }
 
 static int64_t file_sim_read_at(struct file *file, void *at, size_t len, uint64_t position) {
-    int failed = file_step(file_of(file));
+    int failed = file_step(file_of(file), SIM_READ);
     return failed ? failed : (int64_t)node_read(file_of(file)->node, at, len, position);
 }
 
@@ -587,7 +594,7 @@ static void node_grow(struct sim_node *node, uint64_t size) {
 static int file_sim_write_at(struct file *file, const void *at, size_t len, uint64_t position) {
     struct sim_file *self = file_of(file);
     if (!file_lives(self)) return -EIO;
-    struct outcome outcome = disk_outcome(self->sim, true);
+    struct outcome outcome = disk_outcome(self->sim, SIM_WRITE);
     size_t stored = stored_of(self->sim, outcome, len);
     if (stored > 0) node_write(self->node, at, stored, position);
     if (outcome.stored == STORED_FORGOTTEN) node_forget(self->node, position, position + len);
@@ -597,7 +604,7 @@ static int file_sim_write_at(struct file *file, const void *at, size_t len, uint
 
 static int file_sim_sync(struct file *file) {
     struct sim_file *self = file_of(file);
-    int failed = file_step(self);
+    int failed = file_step(self, SIM_CHANGE);
     if (!failed) {
         node_settle(self->node, 0, self->node->size);
         node_settle(self->node, self->node->size, self->node->page_count * (uint64_t)PAGE);
@@ -608,7 +615,7 @@ static int file_sim_sync(struct file *file) {
 }
 
 static int file_sim_truncate(struct file *file, uint64_t size) {
-    int failed = file_step(file_of(file));
+    int failed = file_step(file_of(file), SIM_CHANGE);
     if (!failed) node_truncate(file_of(file)->node, size);
     return failed;
 }
@@ -652,7 +659,7 @@ static int64_t transfer_write(struct sim *sim, struct sim_transfer *transfer) {
     check(op_checksum(op) == transfer->checksum && "a buffer was changed while it was written");
     struct sim_node *node = file_of(op->file)->node;
     size_t size = op_size(op);
-    struct outcome outcome = disk_outcome(sim, true);
+    struct outcome outcome = disk_outcome(sim, SIM_WRITE);
     transfer_store(op, stored_of(sim, outcome, size));
     if (outcome.stored == STORED_FORGOTTEN) node_forget(node, op->position, op->position + size);
     if (outcome.failed) return -outcome.failed;

@@ -32,8 +32,8 @@ struct sim {
     int spoil;         /* enum sim_spoil, or -1: it fails with fault_errno */
     bool disk_stopped; /* until the crash */
     bool is_spoilt;    /* the fault that was armed has happened */
-    void (*before_operation)(void *context, bool is_write); /* or NULL */
-    void *watcher;                                          /* its context */
+    void (*before_operation)(void *context, enum sim_operation operation); /* or NULL */
+    void *watcher;                                                         /* its context */
 
     struct list listeners, connections;
     struct list closed; /* connections to free when no callback runs */

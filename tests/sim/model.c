@@ -73,7 +73,8 @@ static struct bytes batch_bytes(uint32_t id, int32_t count, size_t value_bytes, 
     }
     struct byte_buffer out = {0};
     struct error error;
-    enum codec codec = is_compacted ? (enum codec)(id % CODEC_COUNT) : CODEC_NONE;
+    bool is_compressed = is_compacted && id % 16 < CODEC_COUNT;
+    enum codec codec = is_compressed ? (enum codec)(id % 16) : CODEC_NONE;
     bool built = batch_build_finish(&build, codec, &out, &error);
     seed_expect(built, "%s", error.text);
     batch_build_deinit(&build);

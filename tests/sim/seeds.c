@@ -17,6 +17,7 @@ enum {
     SEEDS_PER_CHILD = 8, /* what crashed lives leave behind adds up */
     SEED_S_MAX = 60,
     FAILURES_MAX = 8,
+    SWEEP_FAILURES_MAX = 100,
 };
 
 #ifdef __SANITIZE_ADDRESS__
@@ -165,7 +166,7 @@ static unsigned sweep_jobs(void) {
 
 bool sweep_branches(struct sweep *sweep, uint64_t seed) {
     uint64_t stride = environment_number("MILLRACE_SIM_STRIDE", sweep->stride);
-    if (sweep->met++ % stride != stride / 2 || sweep->failures >= FAILURES_MAX) return false;
+    if (sweep->met++ % stride != stride / 2 || sweep->failures >= SWEEP_FAILURES_MAX) return false;
     while (sweep->running_count >= sweep_jobs()) sweep_wait(sweep);
     sweep->visited++;
     fflush(NULL);
