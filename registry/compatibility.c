@@ -409,7 +409,7 @@ void difference_print(const struct difference *difference, struct text *text) {
     const char *reader = difference->roles_exchanged ? "old" : "new";
     const char *writer = difference->roles_exchanged ? "new" : "old";
     const char *what = kinds[difference->kind].what, *path = difference->path;
-    text_printf(text, "{errorType:\"%s\", description:\"%s at path '%s' in the ",
+    text_printf(text, "{errorType:\"%s\", description:\"%s at path '%.1000s' in the ",
                 kinds[difference->kind].name, what, path);
     switch (difference->kind) {
         case MESSAGE_REMOVED:

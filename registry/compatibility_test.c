@@ -222,4 +222,12 @@ Test(compatibility, texts_say_which_schema_lacks_what) {
                      "{errorType:\"MESSAGE_REMOVED\", description:\"A message at path '#/B' in the "
                      "new schema is missing in the old schema\"}");
     text_deinit(&text);
+    char path[5000];
+    memset(path, 'x', sizeof path - 1);
+    path[sizeof path - 1] = '\0';
+    text = (struct text){0};
+    difference = (struct difference){.kind = MESSAGE_REMOVED, .path = path};
+    difference_print(&difference, &text);
+    cr_expect_lt(text.len, 1200, "a hundred of them go into one answer");
+    text_deinit(&text);
 }

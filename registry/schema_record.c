@@ -50,6 +50,15 @@ static json_t *object_parse(struct bytes text) {
     return NULL;
 }
 
+/* Records of others may be of any size. */
+static bool copy_take(const struct reader *reader, const char *at, size_t len, struct bytes *copy) {
+    uint8_t *room = (uint8_t *)arena_try(reader->arena, len);
+    if (!room) return fail(reader, "it is too large");
+    memcpy(room, at, len);
+    *copy = bytes_make(room, len);
+    return true;
+}
+
 /* Absent and null are the same: no text. False when it is something else. */
 static bool text_take(const struct reader *reader, const json_t *object, const char *name,
                       struct bytes *text) {
@@ -57,9 +66,7 @@ static bool text_take(const struct reader *reader, const json_t *object, const c
     *text = BYTES_NULL;
     if (!value || json_is_null(value)) return true;
     if (!json_is_string(value)) return fail(reader, name);
-    *text =
-        arena_copy(reader->arena, bytes_make(json_string_value(value), json_string_length(value)));
-    return true;
+    return copy_take(reader, json_string_value(value), json_string_length(value), text);
 }
 
 static bool number_take(const struct reader *reader, const json_t *object, const char *name,
@@ -74,20 +81,24 @@ static bool number_take(const struct reader *reader, const json_t *object, const
 }
 
 /* Any value, as compact JSON. */
-static struct bytes json_take(const struct reader *reader, const json_t *object, const char *name) {
+static bool json_take(const struct reader *reader, const json_t *object, const char *name,
+                      struct bytes *copy) {
     const json_t *value = json_object_get(object, name);
-    if (!value || json_is_null(value)) return BYTES_NULL;
+    *copy = BYTES_NULL;
+    if (!value || json_is_null(value)) return true;
     char *text = json_dumps(value, JSON_COMPACT | JSON_ENCODE_ANY);
-    struct bytes copy = arena_copy(reader->arena, bytes_of_text(text));
+    bool taken = copy_take(reader, text, strlen(text), copy);
     free(text);
-    return copy;
+    return taken;
 }
 
 static bool references_take(const struct reader *reader, const json_t *value,
                             struct schema_entry *entry) {
     const json_t *list = json_object_get(value, "references");
     size_t count = json_array_size(list);
-    entry->references = arena_array(reader->arena, struct schema_reference, count + 1);
+    entry->references = (struct schema_reference *)arena_try(
+        reader->arena, (count + 1) * sizeof *entry->references);
+    if (!entry->references) return fail(reader, "it is too large");
     for (size_t i = 0; i < count; i++) {
         struct schema_reference *reference = &entry->references[i];
         const json_t *item = json_array_get(list, i);
@@ -108,10 +119,10 @@ static bool entry_take(const struct reader *reader, const json_t *value,
         !number_take(reader, value, "version", &entry->version) ||
         !text_take(reader, value, "schema", &entry->schema) ||
         !text_take(reader, value, "guid", &entry->guid) ||
-        !text_take(reader, value, "schemaType", &type) || !references_take(reader, value, entry))
+        !text_take(reader, value, "schemaType", &type) || !references_take(reader, value, entry) ||
+        !json_take(reader, value, "metadata", &entry->metadata) ||
+        !json_take(reader, value, "ruleSet", &entry->rule_set))
         return false;
-    entry->metadata = json_take(reader, value, "metadata");
-    entry->rule_set = json_take(reader, value, "ruleSet");
     entry->deleted = json_is_true(json_object_get(value, "deleted"));
     if (type.at && !schema_type_parse(type, &entry->type)) return fail(reader, "schemaType");
     if (!entry->schema.at) return fail(reader, "no schema");

@@ -119,3 +119,29 @@ Test(schema_record, what_is_not_readable_is_an_error_and_other_kinds_are_none) {
         arena_deinit(&arena);
     }
 }
+
+/* The arena's limit is what a record may take. */
+Test(schema_record, what_is_too_large_is_an_error) {
+    static const struct {
+        const char *before, *behind; /* a text of 2,000 bytes in between, or as many numbers */
+        bool numbers;
+    } large[] = {{"{\"id\":1,\"version\":1,\"schema\":\"", "\"}", false},
+                 {"{\"id\":1,\"version\":1,\"schema\":\"\",\"metadata\":\"", "\"}", false},
+                 {"{\"id\":1,\"version\":1,\"schema\":\"\",\"references\":[0", "]}", true}};
+    for (size_t i = 0; i < array_count(large); i++) {
+        struct schema_record record;
+        struct error error;
+        struct arena arena;
+        struct text value = {0};
+        text_printf(&value, "%s", large[i].before);
+        for (int at = 0; at < 2000; at++) text_printf(&value, large[i].numbers ? ",0" : "x");
+        text_printf(&value, "%s", large[i].behind);
+        arena_init(&arena, 1000);
+        cr_assert_not(
+            schema_record_read(BYTES_OF("{\"keytype\":\"SCHEMA\",\"subject\":\"a\",\"version\":1}"),
+                               text_bytes(&value), &arena, &record, &error));
+        cr_expect_not_null(strstr(error.text, "too large"), "row %zu: %s", i, error.text);
+        text_deinit(&value);
+        arena_deinit(&arena);
+    }
+}
