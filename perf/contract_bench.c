@@ -4,7 +4,10 @@
  *   contract_bench [SECONDS]
  *
  * One line of JSON per kind of payload: records and bytes per second. Payloads are drawn at random
- * beforehand, many more than branch predictors remember. */
+ * beforehand, many more than branch predictors remember. The last line is what a schema of 100
+ * messages takes until records can be checked by it: `register_ms` on a worker, for what the
+ * registry does with a text (compile, normalise, compile again, tables), `compile_ms` for what a
+ * start does with one that is stored, and `bind_us` for judging the binding of a topic to it. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
@@ -16,8 +19,10 @@
 #include "registry/compile.h"
 #include "registry/contract.h"
 #include "registry/descriptor.h"
+#include "registry/prepare.h"
+#include "registry/topic_contract.h"
 
-enum { PAYLOADS = 4096 };
+enum { PAYLOADS = 4096, MESSAGES = 100 };
 
 struct payloads {
     struct byte_buffer bytes;
@@ -68,6 +73,95 @@ static void measure(const struct contract *contract, const char *name, const cha
     free(payloads);
 }
 
+/* --- a schema until records can be checked by it --- */
+
+/* Ten fields each, of all kinds, the last one another message. */
+static void schema_print(struct text *text) {
+    text_printf(text,
+                "syntax = \"proto3\";\npackage shop.large;\n"
+                "enum State { NEW = 0; PAID = 1; SENT = 2; }\n");
+    for (int i = 0; i < MESSAGES; i++)
+        text_printf(text,
+                    "// What message %d is for.\nmessage Message%d {\n  string id = 1;\n"
+                    "  int64 created_ms = 2;\n  double amount = 3;\n  bool paid = 4;\n"
+                    "  State state = 5;\n  bytes token = 6;\n  repeated int32 counts = 7;\n"
+                    "  map<string, string> labels = 8;\n"
+                    "  oneof way { string mail = 9; string phone = 10; }\n"
+                    "  repeated Message%d next = 11;\n}\n",
+                    i, i, (i + 1) % MESSAGES);
+}
+
+struct large {
+    struct schema_entry entry;
+    struct subjects subjects;
+    struct schema_view *view;
+};
+
+static struct schema *large_register(const struct large *large) {
+    struct error error;
+    struct schema *schema = schema_prepare(large->view, BYTES_OF("."), &large->entry, &error);
+    check(schema);
+    return schema;
+}
+
+static void large_compile(const struct large *large) {
+    struct schema *schema = schema_new(BYTES_OF("."), &large->entry);
+    schema_prepare_stored(large->view, schema);
+    check(schema->state == SCHEMA_COMPILED);
+    schema_drop(schema);
+}
+
+static void large_bind(const struct large *large, const struct topic_config *config) {
+    struct error error;
+    check(topic_contract_judge(config, BYTES_OF("t"), large->view, &error));
+}
+
+static void large_init(struct large *large, const struct text *text) {
+    struct schema_record record;
+    large->entry = (struct schema_entry){.type = SCHEMA_TYPE_PROTOBUF, .schema = text_bytes(text)};
+    subjects_init(&large->subjects);
+    large->view = schema_view_new(&large->subjects);
+    struct schema *schema = large_register(large);
+    subjects_prepare_register(&large->subjects, BYTES_OF("t-value"), schema, &record);
+    subjects_apply_compiled(&large->subjects, &record, schema);
+    schema_drop(schema);
+    schema_view_drop(large->view);
+    large->view = schema_view_new(&large->subjects);
+}
+
+static void measure_large(double seconds) {
+    struct options *options = options_new();
+    struct topic_config config;
+    struct text text = {0};
+    struct large large;
+    uint64_t rounds = 0, registered = 0, compiled = 0, bound = 0;
+    topic_config_defaults(options, &config);
+    config.contracts[CONTRACT_OF_VALUE].own_level = CONTRACT_PAYLOAD;
+    config.contracts[CONTRACT_OF_VALUE].messages = "shop.large.Message99";
+    schema_print(&text);
+    large_init(&large, &text);
+    for (; (double)(registered + compiled + bound) < seconds * 1e9; rounds++) {
+        uint64_t began = processor_ns();
+        schema_drop(large_register(&large));
+        uint64_t then = processor_ns();
+        registered += then - began;
+        large_compile(&large);
+        began = processor_ns();
+        compiled += began - then;
+        large_bind(&large, &config);
+        bound += processor_ns() - began;
+    }
+    printf(
+        "{\"schema\": \"%d messages\", \"bytes\": %zu, \"register_ms\": %.2f, "
+        "\"compile_ms\": %.2f, \"bind_us\": %.2f}\n",
+        MESSAGES, text.len, (double)registered / (double)rounds / 1e6,
+        (double)compiled / (double)rounds / 1e6, (double)bound / (double)rounds / 1e3);
+    schema_view_drop(large.view);
+    subjects_deinit(&large.subjects);
+    text_deinit(&text);
+    options_free(options);
+}
+
 int main(int argc, char **argv) {
     struct schema_file file = {.content = bytes_of_text(payload_schema)};
     struct schema_compiled compiled;
@@ -85,6 +179,7 @@ int main(int argc, char **argv) {
     measure(contract, "order 1 KiB", "shop.Order", payload_order_large, seconds);
     measure(contract, "text 1 KiB", "shop.Note", payload_note, seconds);
     measure(contract, "packed 1 KiB", "shop.Points", payload_points, seconds);
+    measure_large(seconds);
     contract_free(contract);
     arena_deinit(&arena);
     schema_compiled_deinit(&compiled);
