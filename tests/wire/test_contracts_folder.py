@@ -102,7 +102,7 @@ def test_the_first_record_is_checked_and_a_second_start_changes_nothing():
 
 def test_a_topic_that_was_there_is_bound_and_what_admins_set_holds_until_the_next_start():
     at = shop()
-    with Broker() as broker:
+    with Broker("--cores", "2") as broker:  # the registry is not on the first core then
         with broker.connect() as client:
             client.create("orders", **{"retention.ms": "1234567"})
             assert stored(produce(client, [b"hi"], "orders")) == 0
@@ -148,10 +148,10 @@ def test_evolution():
 
 def test_what_is_wrong_refuses_the_start_and_leaves_nothing():
     at = shop()
-    with Broker() as broker:
+    with Broker("--cores", "2") as broker:
         assert broker.stop() == 0
         good = broker.options
-        broker.options = ["--contracts", str(at.path)]
+        broker.options = [*good, "--contracts", str(at.path)]
         at.write("shop/bad.proto", 'syntax = "proto3";\nmessage A { B b = 1; }\n')
         at.write("millrace.yaml", MANIFEST.replace("framing: raw", "framing: cooked"))
         said = start_refused(broker)
@@ -166,7 +166,7 @@ def test_what_is_wrong_refuses_the_start_and_leaves_nothing():
             assert "needs the schema registry" in start_refused(broker)
         finally:
             Broker.registry = "127.0.0.1:0"
-        broker.options = ["--contracts", str(at.path / "nowhere")]
+        broker.options = [*good, "--contracts", str(at.path / "nowhere")]
         assert "nowhere: No such file or directory" in start_refused(broker)
         broker.options = good
         broker.start()
