@@ -43,6 +43,12 @@ size_t commit_reservation(const struct partition *partition, size_t bytes) {
 
 /* --- forming --- */
 
+/* The log start that replay has reached when it meets the next entry. */
+static int64_t commit_start(const struct partition *partition) {
+    return partition->formed_start > partition->log_start ? partition->formed_start
+                                                          : partition->log_start;
+}
+
 /* Opens the shard's run when it is not open and makes an entry in it. */
 static uint8_t *commit_entry(struct commit *commit, struct partition *partition,
                              enum entry_kind kind, size_t payload_len) {
@@ -51,7 +57,9 @@ static uint8_t *commit_entry(struct commit *commit, struct partition *partition,
         block_run(&commit->writer, shard->id, shard->epoch, ++shard->sequence);
         commit->run_of = shard;
     }
-    return block_entry(&commit->writer, kind, partition->definition.id, payload_len);
+    uint8_t *at = block_entry(&commit->writer, kind, partition->definition.id, payload_len);
+    block_mark_start(&commit->writer, commit_start(partition));
+    return at;
 }
 
 static void commit_note(struct commit *commit, struct partition *partition, enum note_kind kind,
@@ -76,6 +84,7 @@ static enum commit_state commit_trims(struct commit *commit, struct partition *p
         struct trim *trim = list_entry(list_first(&partition->trims), struct trim, link);
         list_remove(&trim->link);
         store_i64(commit_entry(commit, partition, ENTRY_LOG_START, 8), trim->offset);
+        if (trim->offset > partition->formed_start) partition->formed_start = trim->offset;
         commit->store->reserved_bytes -= COMMIT_TRIM_BYTES;
         if (MUTANT(trim_early)) partition_trimmed(partition, trim->offset);
         commit_note(commit, partition, NOTE_TRIM, trim);

@@ -83,7 +83,7 @@ static void damage_block(const struct fixture *fixture, uint32_t id, unsigned nt
         struct journal_block header;
         struct bytes bytes = bytes_make(all + at, JOURNAL_BYTES - at);
         if (!block_read(bytes, &header) || !block_names(bytes, &header, id) || nth-- > 0) continue;
-        flip(fixture, "journal/0-00000000", (off_t)at + 200);
+        flip(fixture, "journal/0-00000000", (off_t)at + JOURNAL_HEADER_BYTES);
         free(all);
         return;
     }
@@ -158,6 +158,44 @@ Test(damage, the_last_block_of_a_partition) {
     rest_and_kill(&fixture);
     damage_block(&fixture, 3, 1);
     expect_offline(&fixture, 3, DAMAGE_JOURNAL, 4);
+}
+
+static void trim_done(struct trim *trim) { (void)trim; }
+
+static void trim_to(struct fixture *fixture, uint32_t id, int64_t offset) {
+    struct partition *partition = fixture_partition(fixture, id);
+    struct trim trim = {.offset = offset, .done = trim_done};
+    cr_assert_not(partition_trim(partition, &trim));
+    while (partition->log_start < offset) ring_round(fixture->ring, true);
+}
+
+/* Batches go on behind it; they were made on a log start that replay does not reach. */
+Test(damage, a_log_start_in_the_middle) {
+    struct fixture fixture;
+    begin(&fixture);
+    trim_to(&fixture, 3, 1);
+    append_all(&fixture);
+    append_all(&fixture);
+    rest_and_kill(&fixture);
+    damage_block(&fixture, 3, 1);
+    expect_offline(&fixture, 3, DAMAGE_JOURNAL, 6);
+}
+
+/* The newest one says what the lost one said, and more. */
+Test(damage, a_log_start_behind_a_lost_one) {
+    struct fixture fixture;
+    begin(&fixture);
+    trim_to(&fixture, 3, 1);
+    trim_to(&fixture, 3, 2);
+    append_all(&fixture);
+    append_all(&fixture);
+    rest_and_kill(&fixture);
+    damage_block(&fixture, 3, 1);
+    fixture_start(&fixture);
+    cr_assert_eq(fixture.report.offline_partitions, 0);
+    cr_assert_eq(fixture_partition(&fixture, 3)->log_start, 2);
+    fixture_stop(&fixture);
+    fixture_deinit(&fixture);
 }
 
 /* Killed within the second: no census and no run behind speaks for shards 1 and 2, which lost

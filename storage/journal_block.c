@@ -4,7 +4,13 @@
 #include "base/crc32c.h"
 #include "base/mutant.h"
 
-enum { MAGIC = 0x4d524a42 /* "MRJB" */, VERSION = 1, CRC_AT = 4, COVERED_FROM = 8 };
+enum {
+    MAGIC = 0x4d524a42 /* "MRJB" */,
+    VERSION = 1,
+    CRC_AT = 4,
+    COVERED_FROM = 8,
+    START_MARKS = (1 << 24) - 1, /* 0 is none */
+};
 
 void block_begin(struct block_writer *writer, uint8_t *buffer, size_t capacity) {
     check(capacity % JOURNAL_ALIGNMENT == 0 && capacity <= JOURNAL_BLOCK_MAX);
@@ -40,9 +46,22 @@ uint8_t *block_entry(struct block_writer *writer, enum entry_kind kind, uint32_t
     uint8_t *run = writer->at + writer->run_at;
     store_u32(run + 4, load_u32(run + 4) + 1);
     store_u32(run + 12, load_u32(run + 12) + (uint32_t)total);
+    writer->entry_at = writer->used;
     writer->used += total;
     writer->entry_count++;
     return entry + JOURNAL_ENTRY_BYTES;
+}
+
+static uint32_t start_mark(int64_t log_start) { return (uint32_t)(log_start % START_MARKS) + 1; }
+
+void block_mark_start(struct block_writer *writer, int64_t log_start) {
+    check(writer->entry_at && log_start >= 0);
+    uint8_t *entry = writer->at + writer->entry_at;
+    store_u32(entry, (uint32_t)entry[0] << 24 | start_mark(log_start));
+}
+
+bool block_starts_at(const struct block_entry_view *entry, int64_t log_start) {
+    return entry->start_mark == 0 || entry->start_mark == start_mark(log_start);
 }
 
 size_t block_finish(struct block_writer *writer, struct journal_block *header) {
@@ -148,6 +167,7 @@ int block_next(struct block_cursor *cursor) {
     cursor->at += JOURNAL_ENTRY_BYTES;
     if (cursor->block.len - cursor->at < payload_len) return -1;
     cursor->entry.kind = entry[0];
+    cursor->entry.start_mark = load_u32(entry) & 0xffffff;
     cursor->entry.partition = load_u32(entry + 4);
     cursor->entry.payload = bytes_make(cursor->block.at + cursor->at, payload_len);
     cursor->at += payload_len;

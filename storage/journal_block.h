@@ -5,7 +5,7 @@
  *               salt 8 | incarnation 8 | sequence 8 | acknowledged_through 8 | released_through 8
  *               time_ms 8 | run count 4 | catalog_mark 8 | zero 4
  *   run 24      shard 4 | entry count 4 | shard epoch 4 | bytes of its entries 4 | shard sequence 8
- *   entry 12    kind 1 | zero 3 | partition 4 | payload length 4 | payload
+ *   entry 12    kind 1 | start mark 3 | partition 4 | payload length 4 | payload
  *   zeros       up to the next multiple of 4096
  *
  * acknowledged_through  every block up to this sequence was durable and answered when this one was
@@ -15,6 +15,9 @@
  * catalog_mark          one more than the sequence of the catalog's shard before this block, zero
  *                       in the journals of other cores: whether a block that cannot be read held
  *                       something of the catalog.
+ * start mark            what log start the partition had before this entry, as far as 24 bits tell;
+ *                       0: not said. Batches that go on at the end of the log prove that none is
+ *                       missing before them; this, that no LOG_START is.
  *
  * Payloads (place = segment 4, position 8):
  *   BATCH      place | whole batches, contiguous
@@ -61,7 +64,8 @@ struct block_writer {
     uint8_t *at;     /* aligned */
     size_t capacity; /* multiple of 4096, at most JOURNAL_BLOCK_MAX */
     size_t used;
-    size_t run_at; /* of the open run, 0 when none */
+    size_t run_at;   /* of the open run, 0 when none */
+    size_t entry_at; /* of the newest entry */
     uint32_t run_count, entry_count;
 };
 
@@ -72,6 +76,8 @@ void block_run(struct block_writer *writer, uint32_t shard, uint32_t epoch, uint
 /* The payload's place; payload_len must fit block_room(). */
 uint8_t *block_entry(struct block_writer *writer, enum entry_kind kind, uint32_t partition,
                      size_t payload_len);
+/* Gives the newest entry its start mark. */
+void block_mark_start(struct block_writer *writer, int64_t log_start);
 /* Seals: zeros the padding, sets length, run count and CRC. Answers the padded size. */
 size_t block_finish(struct block_writer *writer, struct journal_block *header);
 
@@ -103,9 +109,12 @@ struct block_entry_view {
     uint32_t shard, epoch;
     uint64_t shard_sequence;
     uint8_t kind;
+    uint32_t start_mark;
     uint32_t partition;
     struct bytes payload;
 };
+/* Whether the entry was made on this log start: false means certainly not. */
+bool block_starts_at(const struct block_entry_view *entry, int64_t log_start);
 struct block_cursor {
     struct bytes block;
     size_t at;

@@ -23,6 +23,7 @@ static struct sample sample_make(void) {
     block_run(&writer, 3, 7, 100);
     memcpy(block_entry(&writer, ENTRY_BATCH, 11, 5), "hello", 5);
     block_entry(&writer, ENTRY_BATCH, 12, 0);
+    block_mark_start(&writer, 1ll << 24);
     block_run(&writer, 9, 8, 200);
     memset(block_entry(&writer, ENTRY_LOG_START, 13, 8), 1, 8);
     sample.header = (struct journal_block){.salt = 1,
@@ -61,8 +62,13 @@ Test(journal_block, round_trip) {
     cr_assert_eq(cursor.entry.shard_sequence, 100);
     cr_assert_eq(cursor.entry.partition, 11);
     cr_assert(bytes_equal(cursor.entry.payload, BYTES_OF("hello")));
+    cr_assert(block_starts_at(&cursor.entry, 0) && block_starts_at(&cursor.entry, 77), "not said");
     cr_assert_eq(block_next(&cursor), 1);
+    cr_assert_eq(cursor.entry.partition, 12);
     cr_assert_eq(cursor.entry.payload.len, 0);
+    cr_assert(block_starts_at(&cursor.entry, 1ll << 24));
+    cr_assert_not(block_starts_at(&cursor.entry, 0));
+    cr_assert_not(block_starts_at(&cursor.entry, (1ll << 24) - 1));
     cr_assert_eq(block_next(&cursor), 1);
     cr_assert_eq(cursor.entry.shard, 9);
     cr_assert_eq(cursor.entry.kind, ENTRY_LOG_START);

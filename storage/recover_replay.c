@@ -87,11 +87,13 @@ static void replay_sequence(struct recovered *recovered, const struct journal_sc
 
 /* --- entries --- */
 
-/* Entries that a snapshot contains prove nothing of what lies before them. */
+/* Whether it proves that nothing before it is missing: batches at the end of the log, made on the
+ * log start that replay has reached. Entries that a snapshot contains prove nothing. */
 static bool entry_goes_on(const struct block_entry_view *entry, int64_t before,
                           const struct partition *partition) {
     bool batches = entry->kind == ENTRY_BATCH || entry->kind == ENTRY_EXTENT;
-    return batches && partition->next_offset > before;
+    return batches && partition->next_offset > before &&
+           block_starts_at(entry, partition->log_start);
 }
 
 static uint64_t unsettled(const struct partition *partition) {

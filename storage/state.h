@@ -102,6 +102,7 @@ struct partition {
     struct place settled, durable, formed, end;
     uint32_t begun;          /* the newest segment that a durable entry names: replay gets there */
     int64_t formed_offset;   /* next offset of what `formed` covers */
+    int64_t formed_start;    /* the highest log start in a block; log_start may be beyond it */
     struct list pending;     /* struct append, by offset */
     struct append *unformed; /* the first pending append that is in no block yet, or NULL */
     uint64_t unformed_bytes, unformed_reserved;
