@@ -211,7 +211,8 @@ static void alone_run(struct work *work) {
             memcpy(cold->buffer, bytes, front);
             return;
         }
-        if (!batch_header_read(bytes_make(bytes, sizeof bytes), &header)) {
+        if (!batch_header_read(bytes_make(bytes, sizeof bytes), &header) ||
+            !cold_walk_fits(walk, &header)) {
             cold->result = -EBADMSG;
             return;
         }
@@ -219,7 +220,7 @@ static void alone_run(struct work *work) {
             alone_take(cold, &header);
             return;
         }
-        walk->at += batch_size(&header);
+        cold_walk_pass(walk, &header);
     }
     cold->cut = walk->at < walk->end;
 }
@@ -286,7 +287,10 @@ static bool cold_walk(struct cold_read *cold, const struct index *index) {
     const struct index_entry *entry = index ? index_find_offset(index, cold->read->offset) : NULL;
     struct cold_walk *walk = &cold->walk;
     walk->file = cold->file;
-    if (entry && entry->position > walk->at) walk->at = entry->position;
+    if (entry && entry->position > walk->at) {
+        walk->at = entry->position;
+        walk->next_offset = entry->offset;
+    }
     segment_file_used(cold->file, &cold->partition->store->handles);
     cold_walk_begin(walk);
     return cold_go_on(cold);
@@ -375,6 +379,8 @@ static bool cold_open(struct cold_read *cold, struct segment *segment) {
         .bytes_max = read->bytes_max < COLD_READ_MAX ? read->bytes_max : COLD_READ_MAX,
         .minimum_one = read->minimum_one,
         .at = SEGMENT_START,
+        .next_offset = segment->base_offset,
+        .has_gaps = segment->revision > 0,
     };
     if (cold->walk.upto <= SEGMENT_START) { /* all of it is in the tail */
         cold->cut = true;

@@ -289,6 +289,38 @@ Test(cold, a_damaged_header_costs_up_to_the_next_index_entry, .timeout = 300) {
     fixture_deinit(&fixture);
 }
 
+/* Puts the batch `from` where `to` is, which is as large: whole, and at a place that is not its
+ * own, as a lost or misdirected write leaves it. */
+static void misplace(const struct fixture *fixture, const struct index *index, unsigned from,
+                     unsigned to) {
+    int fd = segment_descriptor(fixture, 0);
+    uint64_t source = index->entries[from].position, place = index->entries[to].position;
+    size_t size = index->entries[from + 1].position - source;
+    cr_assert_eq(index->entries[to + 1].position - place, size);
+    uint8_t *batch = memory_new(size);
+    cr_assert_eq(pread(fd, batch, size, (off_t)source), (ssize_t)size);
+    cr_assert_eq(pwrite(fd, batch, size, (off_t)place), (ssize_t)size);
+    free(batch);
+    close(fd);
+}
+
+static void misplaced(unsigned from, unsigned to) {
+    struct fixture fixture;
+    fill(&fixture, 1 << 30, 60, medium);
+    misplace(&fixture, fixture_partition(&fixture, 1)->segments[0].index, from, to);
+    for (int life = 0; life < 2; life++) { /* with its index, and with one made by a walk */
+        for (int64_t offset = 0; offset < 60; offset++)
+            cr_assert_eq(code_at(&fixture, offset),
+                         offset == to ? ERROR_CORRUPT_MESSAGE : ERROR_NONE, "%lld",
+                         (long long)offset);
+        fixture_kill(&fixture);
+        fixture_start(&fixture);
+    }
+    end(&fixture);
+}
+Test(cold, an_older_batch_in_its_place_is_not_served, .timeout = 60) { misplaced(14, 21); }
+Test(cold, a_newer_batch_in_its_place_is_not_served, .timeout = 60) { misplaced(28, 21); }
+
 /* A file that ends early cannot be read from there on: what is before is served, from the same
  * window, and what comes after is refused range by range, until it is there again. */
 Test(cold, an_unreadable_range_costs_itself_only, .timeout = 300) {

@@ -2,7 +2,6 @@
 
 #include "base/check.h"
 #include "base/crc32c.h"
-#include "protocol/batch.h"
 
 enum { CRC_COVERS_FROM = 21 };
 
@@ -111,6 +110,16 @@ static bool walk_crc_holds(const struct cold_walk *walk, const struct batch_head
     return crc == header->crc;
 }
 
+bool cold_walk_fits(const struct cold_walk *walk, const struct batch_header *header) {
+    return header->base_offset == walk->next_offset ||
+           (walk->has_gaps && header->base_offset > walk->next_offset);
+}
+
+void cold_walk_pass(struct cold_walk *walk, const struct batch_header *header) {
+    walk->at += batch_size(header);
+    walk->next_offset = batch_last_offset(header) + 1;
+}
+
 /* What stops the walk: with something to answer, that is all there is to say. */
 static enum walk_state walk_stop(const struct cold_walk *walk, enum walk_state otherwise) {
     return walk->reached ? WALK_DONE : otherwise;
@@ -125,7 +134,7 @@ static enum walk_state walk_take(struct cold_walk *walk, const struct batch_head
     if (need == NEED_FAILED) return WALK_ALONE;
     if (!walk_crc_holds(walk, header)) return WALK_ALONE;
     if (!walk->reached) walk->found = walk->at;
-    walk->at += size;
+    cold_walk_pass(walk, header);
     walk->reached = walk->at;
     return WALK_DONE;
 }
@@ -138,10 +147,11 @@ enum walk_state cold_walk_on(struct cold_walk *walk, struct window_waiter *waite
         if (need == NEED_WAITS) return WALK_WAITS;
         if (need == NEED_FAILED) return walk_stop(walk, WALK_ALONE);
         struct batch_header header;
-        if (!walk_header(walk, &header)) return walk_stop(walk, WALK_ALONE);
+        if (!walk_header(walk, &header) || !cold_walk_fits(walk, &header))
+            return walk_stop(walk, WALK_ALONE);
         size_t size = batch_size(&header), total = walk->reached ? walk->reached - walk->found : 0;
         if (batch_last_offset(&header) < walk->offset) {
-            walk->at += size;
+            cold_walk_pass(walk, &header);
             continue;
         }
         bool fits = total + size <= walk->bytes_max || (total == 0 && walk->minimum_one);

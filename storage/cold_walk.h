@@ -3,6 +3,7 @@
  * where it was. */
 #pragma once
 
+#include "protocol/batch.h"
 #include "storage/cold.h"
 
 struct cold_walk {
@@ -12,7 +13,9 @@ struct cold_walk {
     int64_t offset;
     size_t bytes_max;
     bool minimum_one;
-    uint64_t at;             /* of the next batch to look at */
+    uint64_t at;             /* of the next batch to look at, which … */
+    int64_t next_offset;     /* … begins at this offset */
+    bool has_gaps;           /* compaction has left some: or at a higher one */
     uint64_t found, reached; /* [found, reached) is to be answered; reached 0: nothing yet */
     struct window *held[COLD_WINDOWS_MAX];
     unsigned held_count;
@@ -29,6 +32,11 @@ enum walk_state {
     WALK_ALONE, /* the batch at `at` cannot be had through windows, or what is there is none */
 };
 
+/* Whether the batch at `at` is the log's next one. A CRC says that it is whole, not that it belongs
+ * there: where a write was lost, what was there before is whole as well. */
+bool cold_walk_fits(const struct cold_walk *walk, const struct batch_header *header);
+/* Goes on behind it. */
+void cold_walk_pass(struct cold_walk *walk, const struct batch_header *header);
 /* Asks for the windows that the answer probably lies in, all at once. */
 void cold_walk_begin(struct cold_walk *walk);
 /* Goes on. WALK_WAITS: the waiter will be told. */

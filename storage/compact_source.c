@@ -10,7 +10,10 @@ enum { READ_BYTES = 256 << 10 };
 
 int compact_source_open(struct compact_source *source, struct disk *disk,
                         const struct segment_identity *identity, uint64_t end) {
-    *source = (struct compact_source){.end = end, .position = SEGMENT_START};
+    *source = (struct compact_source){.end = end,
+                                      .position = SEGMENT_START,
+                                      .next_offset = identity->base_offset,
+                                      .has_gaps = identity->revision > 0};
     return segment_open_read(disk, identity, &source->file);
 }
 
@@ -63,7 +66,10 @@ int compact_source_next(struct compact_source *source, struct bytes *batch) {
     result = source_hold(source, batch_size(&header));
     if (result < 0) return result;
     *batch = bytes_make(source_bytes(source).at, batch_size(&header));
-    if (!batch_crc_valid(*batch) || header.last_offset_delta < 0) return -EBADMSG;
+    bool fits = header.base_offset == source->next_offset ||
+                (source->has_gaps && header.base_offset > source->next_offset);
+    if (!fits || !batch_crc_valid(*batch) || header.last_offset_delta < 0) return -EBADMSG;
     source->position += batch->len;
+    source->next_offset = batch_last_offset(&header) + 1;
     return 1;
 }

@@ -1,6 +1,6 @@
-/* Reads the batches of one closed segment, one after the other, on a worker: each whole and with a
- * CRC that holds, because compaction must not carry damage on. Memory is a window, which grows to
- * the largest batch. */
+/* Reads the batches of one closed segment, one after the other, on a worker: each whole, with a CRC
+ * that holds, and where the log goes on, because compaction must not carry damage on. Memory is a
+ * window, which grows to the largest batch. */
 #pragma once
 
 #include "storage/segment.h"
@@ -8,7 +8,9 @@
 struct compact_source {
     struct file *file; /* NULL while closed */
     uint64_t end;      /* of the batches */
-    uint64_t position; /* of the next batch */
+    uint64_t position; /* of the next batch, which begins at … */
+    int64_t next_offset;
+    bool has_gaps; /* … or behind it: it has been compacted before */
     /* The window holds [window_at, window_at + window_len). */
     uint8_t *window;
     uint64_t window_at;

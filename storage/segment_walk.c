@@ -69,17 +69,17 @@ static uint64_t walk_past_damage(struct segment_walker *walk, uint64_t position)
 }
 
 /* The next batch behind the one at hand, where the log goes on as that one says. Where it does not,
- * that one itself may be what is damaged: its length is in no CRC. */
+ * that one itself may be what is damaged: its length is in no CRC. Only compaction leaves gaps. */
 static uint64_t walk_find(struct segment_walker *walk) {
     struct batch_header header;
     uint64_t next = walk->has_batch ? walk->position + batch_size(&walk->header) : SEGMENT_START;
     walk->damaged_from = UINT64_MAX;
     if (next + BATCH_HEADER_SIZE > walk->upto) return walk->upto;
     bool found = walk_look(walk, next, &header) == WALK_BATCH;
-    if (found && (!walk->has_batch || header.base_offset == walk->next_offset)) return next;
+    if (found && header.base_offset == walk->next_offset) return next;
     bool trusted =
         !walk->has_batch || walk_crc_holds(walk, walk->position, batch_size(&walk->header));
-    if (found && trusted) return next; /* compaction has left a gap */
+    if (found && trusted && walk->segment->revision > 0) return next;
     if (!trusted) walk->next_offset = walk->header.base_offset + 1;
     walk->damaged_from = trusted ? next : walk->position;
     return walk_past_damage(walk, trusted ? next + 1 : walk->position + 1);
