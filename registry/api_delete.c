@@ -24,16 +24,18 @@ static bool may_write(struct api_call *call, const struct subjects *subjects, st
                        BYTES_FORMAT(name), BYTES_FORMAT(context));
 }
 
-static bool is_free(struct api_call *call, const struct subjects *subjects,
-                    const struct subject_version *version) {
+static bool refuse_referred(struct api_call *call, const struct subject_version *version) {
+    return call_refuse(call, 422, 42206,
+                       "One or more references exist to the schema {magic=1,keytype=SCHEMA,"
+                       "subject=%.*s,version=%d}.",
+                       BYTES_FORMAT(version->subject->name), version->entry.version);
+}
+
+/* No topic's contract admits it. What admits a version admits all above it. */
+static bool is_unbound(struct api_call *call, const struct subject_version *version) {
+    const struct deletion *deletion = (const struct deletion *)call->detail;
     struct bytes name = version->subject->name;
     struct text topics = {0};
-    if (subjects_find_referrer(subjects, version))
-        return call_refuse(call, 422, 42206,
-                           "One or more references exist to the schema {magic=1,keytype=SCHEMA,"
-                           "subject=%.*s,version=%d}.",
-                           BYTES_FORMAT(name), version->entry.version);
-    struct deletion *deletion = (struct deletion *)call->detail;
     if (!deletion->for_good) return true;
     call->api->topics_bound(call->api, name, version->entry.version, &topics);
     bool bound = topics.len > 0;
@@ -43,6 +45,22 @@ static bool is_free(struct api_call *call, const struct subjects *subjects,
                     version->entry.version, BYTES_FORMAT(name), topics.at);
     text_deinit(&topics);
     return !bound;
+}
+
+static bool is_free(struct api_call *call, const struct subjects *subjects,
+                    const struct subject_version *version) {
+    if (subjects_find_referrer(subjects, version)) return refuse_referred(call, version);
+    return is_unbound(call, version);
+}
+
+/* All of them at once: a subject may have as many versions as there are. */
+static bool all_are_free(struct api_call *call, const struct subjects *subjects,
+                         const struct subject *subject) {
+    const struct deletion *deletion = (const struct deletion *)call->detail;
+    const struct subject_version *referred =
+        subjects_find_referred(subjects, subject, deletion->for_good);
+    if (referred) return refuse_referred(call, referred);
+    return is_unbound(call, subject->versions[subject->count - 1]);
 }
 
 static bool check_subject(struct api_call *call, const struct deletion *deletion,
@@ -150,8 +168,8 @@ static void subject_hide(struct schema_machine *machine, const struct subject *s
 static void subject_erase(struct schema_machine *machine, const struct subject *subject) {
     const struct schema_record deleted = {
         .kind = SCHEMA_RECORD_DELETE_SUBJECT, .subject = subject->name, .tombstone = true};
-    while (subject->count > 0)
-        version_erase(machine, subject->name, subject->versions[0]->entry.version);
+    while (subject->count > 0) /* the others stay where they are */
+        version_erase(machine, subject->name, subject->versions[subject->count - 1]->entry.version);
     schema_machine_write(machine, &deleted, NULL);
     highest_write(machine, subject->context);
 }
@@ -161,12 +179,11 @@ static void subject_make(struct schema_change *change, struct schema_machine *ma
     struct deletion *deletion = (struct deletion *)call->detail;
     const struct subjects *subjects = schema_machine_subjects(machine);
     const struct subject *subject = find_subject(call, subjects);
-    if (!subject) return;
+    if (!subject || !all_are_free(call, subjects, subject)) return;
     deletion->versions = arena_array(&call->arena, int32_t, subject->count);
     for (size_t i = 0; i < subject->count; i++) {
         const struct subject_version *version = subject->versions[i];
         if (version->entry.deleted && !deletion->for_good) continue;
-        if (!is_free(call, subjects, version)) return;
         deletion->versions[deletion->count++] = version->entry.version;
     }
     if (deletion->for_good)

@@ -333,6 +333,32 @@ struct subject_version *subjects_find_referrer(const struct subjects *subjects,
     return NULL;
 }
 
+/* "latest" holds nothing, as in refers_to(). */
+static struct subject_version *lowest_referred(const struct subject_version *from,
+                                               const struct subject *subject, bool deleted_too,
+                                               struct subject_version *lowest) {
+    for (size_t i = 0; i < from->entry.reference_count; i++) {
+        const struct schema_reference *reference = &from->entry.references[i];
+        if (reference->version < 1 ||
+            !reference_means(reference, from->subject->context, subject->name))
+            continue;
+        struct subject_version *found =
+            subject_find_version(subject, reference->version, deleted_too);
+        if (found && (!lowest || found->entry.version < lowest->entry.version)) lowest = found;
+    }
+    return lowest;
+}
+
+struct subject_version *subjects_find_referred(const struct subjects *subjects,
+                                               const struct subject *subject, bool deleted_too) {
+    struct subject_version *lowest = NULL;
+    struct map_node *node = map_first(&subjects->by_id);
+    for (; node; node = map_next(&subjects->by_id, node))
+        lowest = lowest_referred(map_entry(node, struct subject_version, by_id), subject,
+                                 deleted_too, lowest);
+    return lowest;
+}
+
 int32_t subjects_id_highest(const struct subjects *subjects, struct bytes context) {
     const struct context *found = context_find(subjects, context);
     return found ? found->id_highest : 0;

@@ -96,6 +96,10 @@ struct subject_version *subjects_find_same(const struct subjects *subjects,
 /* Whether some version refers to that one; soft-deleted ones still do. Answers the first. */
 struct subject_version *subjects_find_referrer(const struct subjects *subjects,
                                                const struct subject_version *version);
+/* The lowest of a subject's versions that some version refers to, hidden ones to be referred to
+ * counting or not; or NULL. Takes no longer than for one of them. */
+struct subject_version *subjects_find_referred(const struct subjects *subjects,
+                                               const struct subject *subject, bool deleted_too);
 struct bytes subject_context(struct bytes name);
 /* Whether a reference of a schema in `context` means the subject of that qualified name: without a
  * context of its own it means one of the referrer's. */

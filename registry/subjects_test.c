@@ -133,9 +133,18 @@ Test(subjects, references_hold_what_they_refer_to) {
     registers_entry(&subjects, "a", &entry);
     cr_expect_not_null(subjects_find_referrer(&subjects, version_of(&subjects, "b", 1, false)));
     cr_expect_null(subjects_find_referrer(&subjects, version_of(&subjects, "b", 2, false)));
+    const struct subject *referred = subjects_named(&subjects, BYTES_OF("b"));
+    cr_expect_eq(subjects_find_referred(&subjects, referred, false),
+                 version_of(&subjects, "b", 1, false));
+    cr_expect_null(
+        subjects_find_referred(&subjects, subjects_named(&subjects, BYTES_OF("a")), true));
     applies(&subjects, SCHEMA_RECORD_DELETE_SUBJECT, "a", 1, "");
     cr_expect_not_null(subjects_find_referrer(&subjects, version_of(&subjects, "b", 1, false)),
                        "also while it is only hidden");
+    cr_expect_not_null(subjects_find_referred(&subjects, referred, false));
+    applies(&subjects, SCHEMA_RECORD_DELETE_SUBJECT, "b", 2, "");
+    cr_expect_null(subjects_find_referred(&subjects, referred, false), "it is hidden itself");
+    cr_expect_not_null(subjects_find_referred(&subjects, referred, true));
     subjects_deinit(&subjects);
 }
 
