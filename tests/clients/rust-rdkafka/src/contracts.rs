@@ -4,6 +4,7 @@
 use std::env;
 use std::io::{Read, Write};
 use std::net::TcpStream;
+use std::process::Command;
 use std::sync::{Arc, Mutex};
 
 use prost::Message as _;
@@ -18,6 +19,15 @@ use crate::{check, equal, Suite, TIMEOUT};
 
 mod shop {
     include!(concat!(env!("OUT_DIR"), "/shop.rs"));
+}
+
+/// The program of docs/contracts.md, which prints what it is told.
+pub mod guide {
+    include!(concat!(env!("OUT_DIR"), "/guide.rs"));
+
+    pub fn run() {
+        main()
+    }
 }
 
 use shop::{Item, Note, Order};
@@ -51,8 +61,8 @@ fn post(path: &str, body: &Value) -> Value {
     serde_json::from_str(body).expect("JSON")
 }
 
-fn register(subject: &str) -> u32 {
-    let body = json!({"schemaType": "PROTOBUF", "schema": CONTRACT});
+fn register(subject: &str, contract: &str) -> u32 {
+    let body = json!({"schemaType": "PROTOBUF", "schema": contract});
     let answer = post(&format!("/subjects/{subject}/versions"), &body);
     answer["id"].as_u64().expect("an id") as u32
 }
@@ -174,7 +184,7 @@ impl Orders {
 // ---- checks ---------------------------------------------------------------------------------
 
 fn goes_on(s: &Suite, topic: &str, config: &[(&str, &str)]) {
-    let id = register(&format!("{topic}-value"));
+    let id = register(&format!("{topic}-value"), CONTRACT);
     let orders = Orders::new(s, topic, &[], config);
     let (good, bad) = (
         framed(id, &ORDER_PATH, &good()),
@@ -216,8 +226,12 @@ fn read_back(s: &Suite, topic: &str, count: usize, framing: usize) {
 
 fn other_messages(s: &Suite) {
     let (any, one) = ("contract-any-message", "contract-one-message");
-    let id = register(&format!("{any}-value"));
-    equal(register(&format!("{one}-value")), id, "the id elsewhere");
+    let id = register(&format!("{any}-value"), CONTRACT);
+    equal(
+        register(&format!("{one}-value"), CONTRACT),
+        id,
+        "the id elsewhere",
+    );
     let note = Note {
         text: "n".to_string(),
     };
@@ -232,7 +246,7 @@ fn other_messages(s: &Suite) {
 }
 
 fn bare(s: &Suite) {
-    register("contract-bare-value");
+    register("contract-bare-value", CONTRACT);
     let raw = [
         ("millrace.value.framing", "raw"),
         ("millrace.value.message", "shop.Order"),
@@ -249,6 +263,25 @@ fn bare(s: &Suite) {
     read_back(s, "contract-bare", 2, 0);
 }
 
+fn the_guide(s: &Suite) {
+    let contract = include_str!(concat!(env!("OUT_DIR"), "/guide.proto"));
+    register("orders-value", contract);
+    let raw = [
+        ("millrace.value.contract", "payload"),
+        ("millrace.value.framing", "raw"),
+        ("millrace.value.message", "shop.Order"),
+    ];
+    s.create("orders", 1, &raw);
+    let itself = env::current_exe().expect("a path");
+    let done = Command::new(itself).arg("guide").output().expect("a run");
+    let said = String::from_utf8_lossy(&done.stdout);
+    equal(
+        said.trim(),
+        "Message production error: InvalidRecord (Broker: Broker failed to validate record)",
+        "what it prints",
+    );
+}
+
 pub fn checks(f: &mut u32, s: &Suite) {
     if env::var("MILLRACE_REGISTRY").map_or(true, |registry| registry.is_empty()) {
         println!("skip contracts: there is no registry");
@@ -260,4 +293,5 @@ pub fn checks(f: &mut u32, s: &Suite) {
     });
     check(f, "contract-messages", || other_messages(s));
     check(f, "contract-bare", || bare(s));
+    check(f, "contract-guide", || the_guide(s));
 }
