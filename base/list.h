@@ -37,10 +37,6 @@ static inline void list_remove(struct list *node) {
 static inline struct list *list_first(const struct list *head) {
     return list_is_empty(head) ? NULL : head->next;
 }
-/* The last node, or NULL. */
-static inline struct list *list_last(const struct list *head) {
-    return list_is_empty(head) ? NULL : head->previous;
-}
 /* Moves all nodes of `from` to the end of `to`; `from` is empty afterwards. */
 static inline void list_move_all(struct list *to, struct list *from) {
     if (list_is_empty(from)) return;

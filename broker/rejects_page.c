@@ -10,12 +10,6 @@
 
 enum { READ_BYTES = 256 << 10 };
 
-/* One reject of the page. */
-struct entry {
-    struct list link;
-    struct text json;
-};
-
 struct rejects_page {
     struct list link;
     struct rejects_pages *pages;
@@ -23,10 +17,10 @@ struct rejects_page {
     struct bytes topic; /* null: all */
     bool newest;        /* the last ones are wanted */
     int64_t limit;
-    int64_t offset, end; /* to be looked at; -1: not known yet */
-    int64_t looked_max;  /* offset that this page stops at */
-    struct list entries; /* oldest first */
-    int64_t count;
+    int64_t offset, end;  /* to be looked at; -1: not known yet */
+    int64_t looked_max;   /* offset that this page stops at */
+    struct text *entries; /* a ring of `limit`: `count` from `first` on, oldest first, as JSON */
+    int64_t first, count;
     size_t bytes; /* of their texts */
     bool full;
     enum error_code code;
@@ -42,30 +36,31 @@ static void page_begin(struct rejects_pages *pages);
 
 /* --- the answer --- */
 
-static void entry_drop(struct rejects_page *page, struct list *node) {
-    struct entry *entry = list_entry(node, struct entry, link);
-    list_remove(node);
+static struct text *entry_at(struct rejects_page *page, int64_t index) {
+    return &page->entries[(page->first + index) % page->limit];
+}
+
+static void entry_drop_first(struct rejects_page *page) {
+    struct text *entry = entry_at(page, 0);
+    check(page->count > 0);
+    page->bytes -= entry->len;
+    text_deinit(entry);
+    page->first = (page->first + 1) % page->limit;
     page->count--;
-    page->bytes -= entry->json.len;
-    text_deinit(&entry->json);
-    free(entry);
 }
 
 static void page_free(struct rejects_page *page) {
-    while (!list_is_empty(&page->entries)) entry_drop(page, list_first(&page->entries));
+    while (page->count > 0) entry_drop_first(page);
+    free(page->entries);
     byte_buffer_deinit(&page->batches);
     free(page);
 }
 
 static void page_print(struct rejects_page *page, struct text *text) {
-    bool is_first = true;
     text_printf(text, "{\"rejects\": [");
-    while (!list_is_empty(&page->entries)) {
-        struct list *node = page->newest ? list_last(&page->entries) : list_first(&page->entries);
-        if (!is_first) text_printf(text, ",\n");
-        text_append(text, text_bytes(&list_entry(node, struct entry, link)->json));
-        entry_drop(page, node);
-        is_first = false;
+    for (int64_t i = 0; i < page->count; i++) {
+        if (i > 0) text_printf(text, ",\n");
+        text_append(text, text_bytes(entry_at(page, page->newest ? page->count - 1 - i : i)));
     }
     text_printf(text, "], \"next\": %lld}\n", (long long)page->offset);
 }
@@ -96,18 +91,17 @@ static bool may_see(const struct rejects_page *page, struct bytes topic) {
     return true;
 }
 
+static bool page_is_full(const struct rejects_page *page) {
+    return page->count >= page->limit || page->bytes >= REJECTS_PAGE_BYTES;
+}
+
+/* Of the newest, those before make room. */
 static void entry_add(struct rejects_page *page, const struct reject *reject, int64_t offset) {
-    struct entry *entry = new_zero(struct entry);
-    reject_print_json(reject, offset, &entry->json);
-    list_append(&page->entries, &entry->link);
-    page->count++;
-    page->bytes += entry->json.len;
-    if (!page->newest) {
-        page->full = page->count == page->limit || page->bytes >= REJECTS_PAGE_BYTES;
-        return;
-    }
-    while (page->count > page->limit || (page->bytes > REJECTS_PAGE_BYTES && page->count > 1))
-        entry_drop(page, list_first(&page->entries));
+    while (page_is_full(page)) entry_drop_first(page);
+    struct text *entry = entry_at(page, page->count++);
+    reject_print_json(reject, offset, entry);
+    page->bytes += entry->len;
+    page->full = !page->newest && page_is_full(page);
 }
 
 /* What somebody else may have written there is passed over. */
@@ -164,7 +158,8 @@ static void page_read_done(struct read *read) {
 static void page_place(struct rejects_page *page, const struct partition_view *view) {
     if (page->end < 0) {
         page->end = view->high_watermark;
-        if (page->newest) page->offset = page->end - REJECTS_PAGE_LOOKED_MAX;
+        int64_t looked = bytes_is_null(page->topic) ? page->limit : REJECTS_PAGE_LOOKED_MAX;
+        if (page->newest) page->offset = page->end - looked;
     }
     if (page->offset > page->end) page->offset = page->end;
     if (page->offset < view->log_start_offset) page->offset = view->log_start_offset;
@@ -268,7 +263,7 @@ void rejects_pages_answer(struct rejects_pages *pages, struct http_exchange *exc
     page->newest = offset < 0;
     page->offset = offset;
     page->end = page->looked_max = -1;
-    list_init(&page->entries);
+    page->entries = (struct text *)memory_zero((size_t)limit, sizeof *page->entries);
     list_append(&pages->waiting, &page->link);
     page_begin(pages);
 }

@@ -6,7 +6,11 @@ static void json_text(const char *name, struct bytes value, struct text *out) {
 }
 
 void reject_print_hex(struct bytes payload, struct text *out) {
-    for (size_t i = 0; i < payload.len; i++) text_printf(out, "%02x", payload.at[i]);
+    static const char digits[] = "0123456789abcdef";
+    for (size_t i = 0; i < payload.len; i++) {
+        const char pair[2] = {digits[payload.at[i] >> 4], digits[payload.at[i] & 15]};
+        text_append(out, bytes_make(pair, sizeof pair));
+    }
 }
 
 static void print_violation(const struct reject_violation *violation, struct text *out) {
