@@ -33,25 +33,23 @@ class Registry:
         assert kind == JSON, (status, kind, answer)
         return status, json.loads(answer)
 
-    def get(self, path):
-        status, answer = self.call("GET", path)
+    def done(self, method, path, body=None):
+        """The parsed body of a 200."""
+        status, answer = self.call(method, path, body)
         assert status == 200, answer
         return answer
+
+    def get(self, path):
+        return self.done("GET", path)
 
     def put(self, path, body):
-        status, answer = self.call("PUT", path, body)
-        assert status == 200, answer
-        return answer
+        return self.done("PUT", path, body)
 
     def delete(self, path):
-        status, answer = self.call("DELETE", path)
-        assert status == 200, answer
-        return answer
+        return self.done("DELETE", path)
 
     def post(self, path, body):
-        status, answer = self.call("POST", path, body)
-        assert status == 200, answer
-        return answer
+        return self.done("POST", path, body)
 
     def refused(self, method, path, body=None):
         """(status, error code); the message is never empty."""
