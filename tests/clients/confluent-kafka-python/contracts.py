@@ -1,4 +1,9 @@
 """librdkafka after a batch with a record that breaks its topic's contract."""
+import pathlib
+import re
+import subprocess
+import sys
+
 from checks import BOOTSTRAP, check, equal
 from confluent_kafka import KafkaException, Producer
 from confluent_kafka.admin import AdminClient, NewTopic
@@ -56,7 +61,24 @@ def gapless_ends():
         raise AssertionError("it goes on")
 
 
+def the_guide():
+    """The program in docs/contracts.md prints what stands below it."""
+    guide = pathlib.Path(__file__).resolve().parents[3] / "docs/contracts.md"
+    program = re.search(r"^```python\n(.*?)^```", guide.read_text(), re.M | re.S)[1]
+    schema_id()
+    admin = AdminClient({"bootstrap.servers": BOOTSTRAP})
+    configs = {**CONFIGS, "millrace.value.framing": "raw", "millrace.value.message": "shop.Order"}
+    admin.create_topics([NewTopic("orders", 1, 1, config=configs)])["orders"].result(TIMEOUT)
+    done = subprocess.run([sys.executable, "-c", program.replace("127.0.0.1:9092", BOOTSTRAP)],
+                          text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    equal(done.stdout.splitlines(), [
+        "stored at offset 0",
+        'KafkaError{code=INVALID_RECORD,val=87,str="Broker: Broker failed to validate record"}'],
+        "what it prints")
+
+
 def main():
     check("contract-plain", goes_on, "contract-plain")
     check("contract-idempotent", lambda: goes_on("contract-idempotent", enable_idempotence=True))
     check("contract-gapless", gapless_ends)
+    check("contract-guide", the_guide)
