@@ -295,6 +295,8 @@ bool contract_folder_open(const char *path, struct contract_folder *folder, stru
         image_read(&reading, path);
     else
         folder_read(&reading, path, "", 0);
+    if (reading.problem_count == 0 && folder->count == 0 && !folder->manifest)
+        problem(&reading, path, ": has no .proto file, no image and no " MANIFEST_NAME);
     if (reading.problem_count == 0) names_check(&reading);
     if (reading.problem_count == 0) files_compile(&reading);
     if (reading.problem_count == 0) files_order(folder);

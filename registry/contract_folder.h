@@ -9,8 +9,9 @@
  * followed, to folders not; names that begin with a dot are passed over, and so are the files that
  * every schema may import without a reference (registry/known.h), whose built-in form counts.
  *
- * What is wrong is collected, so that all of it is seen at once: one line each, "PLACE: words" with
- * line and column where they are known. */
+ * One that has nothing of this is not the one that was meant. What is wrong is collected, so that
+ * all of it is seen at once: one line each, "PLACE: words" with line and column where they are
+ * known. */
 #pragma once
 
 #include "base/arena.h"

@@ -71,9 +71,15 @@ Test(contract_folder, imports_come_first) {
 }
 
 Test(contract_folder, an_empty_one) {
+    folder_fixture_write(&fixture, "README.md", "nothing");
+    refuses(": has no .proto file, no image and no millrace.yaml\n");
+    cr_expect_eq(lines(), 1);
+}
+
+Test(contract_folder, a_manifest_alone) {
+    folder_fixture_write(&fixture, MANIFEST_NAME, "topics: {}");
     opens("");
     cr_expect_eq(folder.count, 0);
-    cr_expect_null(folder.manifest);
 }
 
 Test(contract_folder, one_that_is_not_there) {

@@ -1,7 +1,10 @@
 """--contracts: a folder of .proto files is registered and bound at every start."""
 import base64
+import random
+import subprocess
+import time
 
-from broker import Broker
+from broker import Broker, environment
 from test_contracts import BAD, GOOD, NOTE, alter, framed, produce, refused, rest, stored
 from test_schema_cli import Folder
 
@@ -176,6 +179,32 @@ def test_what_is_wrong_refuses_the_start_and_leaves_nothing():
                                  include_cluster_authorized_operations=False,
                                  include_topic_authorized_operations=False)
             assert answer["topics"] == [], answer
+
+
+def test_a_start_that_is_killed_is_finished_by_the_next():
+    at = shop()
+    chance = random.Random(7)
+    with Broker() as broker:
+        with broker.connect() as client:
+            client.create("orders")
+        broker.kill()
+        broker.options += ["--contracts", str(at.path)]
+        for _ in range(8):
+            process = subprocess.Popen(
+                [broker.program, "serve", "--data", str(broker.data), "--listen", "127.0.0.1:0",
+                 "--registry-listen", "127.0.0.1:0", "--io", broker.backend, "--exit-with-parent",
+                 *broker.options], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+                env=environment())
+            time.sleep(chance.uniform(0.02, 0.2))
+            process.kill()
+            process.wait()
+        broker.start()
+        assert registered(broker) == {("shop/item.proto", 1): 1, ("orders-value", 1): 2,
+                                      ("shop-events", 1): 2}
+        with broker.connect() as client:
+            assert client.offset("_schemas", -1)["offset"] == 3
+            refused(produce(client, [BAD], "orders"), 0)
+            stored(produce(client, [GOOD], "orders"))
 
 
 def test_without_a_manifest_and_as_an_image():
