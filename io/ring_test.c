@@ -65,8 +65,8 @@ static void bench_run(enum io_backend backend, void (*body)(struct bench *bench)
     workers_free(bench.workers);
 }
 
-#define RING_TEST(name)                                                  \
-    static void name(struct bench *bench);                               \
+#define RING_TEST(name)                                                   \
+    static void name(struct bench *bench);                                \
     Test(ring_uring, name, .timeout = 300) { bench_run(IO_URING, name); } \
     Test(ring_epoll, name, .timeout = 300) { bench_run(IO_EPOLL, name); } \
     static void name(struct bench *bench)
