@@ -1,8 +1,9 @@
 """A producer that was left behind: built when an item's quantity was still a text, as in "2 boxes".
 
-Without a contract its orders would be stored, and every worker would stumble over them. The broker
-refuses them, and says which field is wrong. This one uses kafka-python, which passes the broker's
-words on; librdkafka tells its users the error's code alone.
+Without a contract its orders would be stored, and workers would ship nothing: Protobuf takes a field
+of another type for an unknown one, and the quantity is 0. The broker refuses them, and says which
+field is wrong. This program uses kafka-python, which passes the broker's words on; librdkafka tells
+its users the error's code alone.
 """
 import os
 import sys
