@@ -7,115 +7,112 @@
 
 #include "offline/offline_fixture.h"
 
+/* Each test has a process of its own. */
+static struct offline_fixture fixture;
+static void teardown(void) { offline_deinit(&fixture); }
+TestSuite(repair, .fini = teardown);
+
 /* What repair says, into `said` (heap). */
-static size_t repair(struct offline_fixture *fixture, bool yes, char **said) {
+static size_t repair(bool yes, char **said) {
     struct error error = {0};
     char folder[LAYOUT_PATH_SIZE];
     size_t count, len;
     FILE *out = open_memstream(said, &len);
-    cr_assert(repair_directory(fixture->store.path, yes, false, out, &count, folder, &error), "%s",
+    cr_assert(repair_directory(fixture.store.path, yes, false, out, &count, folder, &error), "%s",
               error.text);
     fclose(out);
     return count;
 }
 
 /* A plan changes nothing and says what the repair then does; after it nothing is damaged. */
-static void repair_wholly(struct offline_fixture *fixture) {
+static void repair_wholly(void) {
     char *plan, *said;
-    uint64_t before = offline_fingerprint(fixture);
-    size_t count = repair(fixture, false, &plan);
+    uint64_t before = offline_fingerprint(&fixture);
+    size_t count = repair(false, &plan);
     cr_assert_gt(count, 0);
-    cr_assert_eq(offline_fingerprint(fixture), before, "the plan has changed something");
-    cr_assert_eq(repair(fixture, true, &said), count, "%s%s", plan, said);
+    cr_assert_eq(offline_fingerprint(&fixture), before, "the plan has changed something");
+    cr_assert_eq(repair(true, &said), count, "%s%s", plan, said);
     cr_assert_str_eq(strchr(plan, '\n'), strchr(said, '\n'));
     free(plan);
     free(said);
-    offline_verify(fixture);
-    if (fixture->findings.damage_count) findings_print(&fixture->findings, false, stderr);
-    cr_assert_eq(fixture->findings.damage_count, 0);
-    cr_assert_eq(repair(fixture, false, &plan), 0);
+    offline_verify(&fixture);
+    if (fixture.findings.damage_count) findings_print(&fixture.findings, false, stderr);
+    cr_assert_eq(fixture.findings.damage_count, 0);
+    cr_assert_eq(repair(false, &plan), 0);
     free(plan);
 }
 
 /* The broker starts, all serve; `id` has records up to `next`, and takes more. */
-static void expect_serves(struct offline_fixture *fixture, uint32_t id, int64_t next,
-                          int32_t epoch) {
-    offline_start(fixture);
-    cr_assert_eq(fixture->store.report.offline_partitions, 0);
-    cr_assert_not(fixture->store.report.damaged);
-    struct partition *partition = fixture_partition(&fixture->store, id);
+static void expect_serves(uint32_t id, int64_t next, int32_t epoch) {
+    offline_start(&fixture);
+    cr_assert_eq(fixture.store.report.offline_partitions, 0);
+    cr_assert_not(fixture.store.report.damaged);
+    struct partition *partition = fixture_partition(&fixture.store, id);
     cr_assert_eq(partition->next_offset, next, "%lld", (long long)partition->next_offset);
     cr_assert_eq(partition->definition.leader_epoch, epoch);
-    for (uint32_t each = 1; each <= ORDERS_PARTITIONS; each++) offline_append(fixture, each);
+    for (uint32_t each = 1; each <= ORDERS_PARTITIONS; each++) offline_append(&fixture, each);
     cr_assert_eq(partition->next_offset, next + 2);
-    offline_stop(fixture);
-    offline_verify(fixture);
-    cr_assert_eq(fixture->findings.damage_count, 0);
+    offline_stop(&fixture);
+    offline_verify(&fixture);
+    cr_assert_eq(fixture.findings.damage_count, 0);
 }
 
-static bool is_kept(const struct offline_fixture *fixture, const char *name) {
+static bool is_kept(const char *name) {
     char path[200];
     struct stat state;
     for (int life = 1; life < 20; life++) {
-        snprintf(path, sizeof path, "%s/damaged/%d/%s", fixture->store.path, life, name);
+        snprintf(path, sizeof path, "%s/damaged/%d/%s", fixture.store.path, life, name);
         if (stat(path, &state) == 0) return true;
     }
     return false;
 }
 
 /* How many records can be read, gaps and all. */
-static uint64_t readable(struct offline_fixture *fixture, uint32_t id) {
+static uint64_t readable(uint32_t id) {
     struct error error = {0};
     uint64_t records = 0;
-    cr_assert(image_open(&fixture->image, fixture->store.path, &error), "%s", error.text);
-    struct partition *partition = recovered_find(fixture->image.recovered, id);
+    cr_assert(image_open(&fixture.image, fixture.store.path, &error), "%s", error.text);
+    struct partition *partition = recovered_find(fixture.image.recovered, id);
     records = (uint64_t)(partition->next_offset - partition->log_start);
-    image_close(&fixture->image);
+    image_close(&fixture.image);
     return records;
 }
 
 Test(repair, nothing_to_do) {
-    struct offline_fixture fixture;
     char *said;
     offline_init(&fixture);
     uint64_t before = offline_fingerprint(&fixture);
-    cr_assert_eq(repair(&fixture, false, &said), 0);
+    cr_assert_eq(repair(false, &said), 0);
     cr_assert_str_empty(said);
     free(said);
     cr_assert_eq(offline_fingerprint(&fixture), before);
-    cr_assert_eq(repair(&fixture, true, &said), 0);
+    cr_assert_eq(repair(true, &said), 0);
     free(said);
-    expect_serves(&fixture, 3, 2, 0);
-    offline_deinit(&fixture);
+    expect_serves(3, 2, 0);
 }
 
 Test(repair, a_bit_in_a_sealed_segment) {
-    struct offline_fixture fixture;
     offline_init_with_segments(&fixture);
-    int64_t next = (int64_t)readable(&fixture, 3);
+    int64_t next = (int64_t)readable(3);
     offline_flip(&fixture, "segments/3-1", 4096 + 500);
-    repair_wholly(&fixture);
-    cr_assert(is_kept(&fixture, "segments-3-1"));
-    expect_serves(&fixture, 3, next, 0);
-    offline_deinit(&fixture);
+    repair_wholly();
+    cr_assert(is_kept("segments-3-1"));
+    expect_serves(3, next, 0);
 }
 
 Test(repair, a_bit_in_the_active_segment) {
-    struct offline_fixture fixture;
     offline_init(&fixture);
     offline_start(&fixture);
     offline_fill(&fixture, 3, 100);
     offline_stop(&fixture);
     offline_flip(&fixture, "segments/3-0", 4096 + 5000);
-    repair_wholly(&fixture);
-    cr_assert(is_kept(&fixture, "segments-3-0"));
-    expect_serves(&fixture, 3, 202, 0);
-    offline_deinit(&fixture);
+    repair_wholly();
+    cr_assert(is_kept("segments-3-0"));
+    expect_serves(3, 202, 0);
 }
 
 /* Its last batch begins in the file and ends in the snapshot. */
 Test(repair, a_bit_in_the_batch_that_goes_on_in_memory) {
-    struct offline_fixture fixture;
     offline_init(&fixture);
     offline_start(&fixture);
     struct bytes batch = fixture_batch(1, 30000, 1000, -1, 0);
@@ -125,33 +122,27 @@ Test(repair, a_bit_in_the_batch_that_goes_on_in_memory) {
     offline_checkpoint(&fixture);
     offline_stop(&fixture);
     offline_flip(&fixture, "segments/3-0", 4096 + 20000);
-    repair_wholly(&fixture);
-    expect_serves(&fixture, 3, 3, 0);
-    offline_deinit(&fixture);
+    repair_wholly();
+    expect_serves(3, 3, 0);
 }
 
 Test(repair, a_batch_header) {
-    struct offline_fixture fixture;
     offline_init_with_segments(&fixture);
-    int64_t next = (int64_t)readable(&fixture, 3);
+    int64_t next = (int64_t)readable(3);
     offline_flip(&fixture, "segments/3-1", 4096 + 10);
-    repair_wholly(&fixture);
-    expect_serves(&fixture, 3, next, 0);
-    offline_deinit(&fixture);
+    repair_wholly();
+    expect_serves(3, next, 0);
 }
 
 Test(repair, a_segment_that_is_gone) {
-    struct offline_fixture fixture;
     offline_init_with_segments(&fixture);
-    int64_t next = (int64_t)readable(&fixture, 3);
+    int64_t next = (int64_t)readable(3);
     offline_unlink(&fixture, "segments/3-1");
-    repair_wholly(&fixture);
-    expect_serves(&fixture, 3, next, 0);
-    offline_deinit(&fixture);
+    repair_wholly();
+    expect_serves(3, next, 0);
 }
 
 Test(repair, the_newest_segment_is_gone) {
-    struct offline_fixture fixture;
     offline_init(&fixture);
     offline_start(&fixture);
     offline_fill(&fixture, 3, 100);
@@ -160,68 +151,58 @@ Test(repair, the_newest_segment_is_gone) {
     offline_unlink(&fixture, "segments/3-0");
     offline_verify(&fixture);
     offline_found(&fixture, FINDING_DAMAGE, "", "orders-2 is offline");
-    repair_wholly(&fixture);
-    expect_serves(&fixture, 3, 204, 0);
-    offline_deinit(&fixture);
+    repair_wholly();
+    expect_serves(3, 204, 0);
 }
 
 Test(repair, an_index) {
-    struct offline_fixture fixture;
     offline_init_with_segments(&fixture);
-    int64_t next = (int64_t)readable(&fixture, 3);
+    int64_t next = (int64_t)readable(3);
     offline_flip(&fixture, "segments/3-1", -4096 + 20);
-    repair_wholly(&fixture);
+    repair_wholly();
     offline_start(&fixture);
     cr_assert_eq(offline_records(&fixture, 3), next);
     offline_stop(&fixture);
-    expect_serves(&fixture, 3, next, 0);
-    offline_deinit(&fixture);
+    expect_serves(3, next, 0);
 }
 
 /* The table comes back from the files; consumers hear of it by the leader epoch. */
 Test(repair, a_snapshot) {
-    struct offline_fixture fixture;
     offline_init_with_segments(&fixture);
-    int64_t next = (int64_t)readable(&fixture, 3);
+    int64_t next = (int64_t)readable(3);
     offline_flip(&fixture, "snapshots/3", 60);
-    repair_wholly(&fixture);
-    cr_assert(is_kept(&fixture, "snapshots-3"));
+    repair_wholly();
+    cr_assert(is_kept("snapshots-3"));
     offline_start(&fixture);
     int64_t left = fixture_partition(&fixture.store, 3)->next_offset;
     cr_assert(left > next - 40 && left <= next, "%lld of %lld", (long long)left, (long long)next);
     cr_assert_eq(offline_records(&fixture, 3), left);
     offline_stop(&fixture);
-    expect_serves(&fixture, 3, left, 1);
-    offline_deinit(&fixture);
+    expect_serves(3, left, 1);
 }
 
 /* Nothing of it was ever in a file. */
 Test(repair, a_snapshot_of_an_idle_partition) {
-    struct offline_fixture fixture;
     offline_init(&fixture);
     offline_flip(&fixture, "snapshots/3", 60);
-    repair_wholly(&fixture);
-    expect_serves(&fixture, 3, 0, 1);
-    offline_deinit(&fixture);
+    repair_wholly();
+    expect_serves(3, 0, 1);
 }
 
 Test(repair, an_acknowledged_block) {
-    struct offline_fixture fixture;
     offline_init(&fixture);
     offline_start(&fixture);
     for (int times = 0; times < 3; times++) offline_append(&fixture, 4);
     offline_rest(&fixture);
     offline_kill(&fixture);
     offline_flip_block(&fixture, 4, 2);
-    repair_wholly(&fixture);
-    cr_assert(is_kept(&fixture, "journal-0-00000000"));
-    expect_serves(&fixture, 4, 4, 1);
-    offline_deinit(&fixture);
+    repair_wholly();
+    cr_assert(is_kept("journal-0-00000000"));
+    expect_serves(4, 4, 1);
 }
 
 /* The broker has started in between, and has set the journal aside by itself. */
 Test(repair, a_partition_that_a_start_took_offline) {
-    struct offline_fixture fixture;
     offline_init(&fixture);
     offline_start(&fixture);
     for (int times = 0; times < 3; times++) offline_append(&fixture, 4);
@@ -232,14 +213,12 @@ Test(repair, a_partition_that_a_start_took_offline) {
     cr_assert_eq(fixture.store.report.offline_partitions, 1);
     offline_append(&fixture, 5);
     offline_stop(&fixture);
-    repair_wholly(&fixture);
-    expect_serves(&fixture, 4, 4, 1);
-    offline_deinit(&fixture);
+    repair_wholly();
+    expect_serves(4, 4, 1);
 }
 
 /* What was written out is in the file, although the journal has lost it. */
 Test(repair, records_that_were_written_out_are_taken_back) {
-    struct offline_fixture fixture;
     offline_init(&fixture);
     offline_start(&fixture);
     for (int times = 0; times < 100; times++) offline_append(&fixture, 4);
@@ -247,18 +226,16 @@ Test(repair, records_that_were_written_out_are_taken_back) {
     offline_append(&fixture, 4);
     offline_kill(&fixture);
     offline_flip_block(&fixture, 4, 10);
-    repair_wholly(&fixture);
+    repair_wholly();
     offline_start(&fixture);
     int64_t left = fixture_partition(&fixture.store, 4)->next_offset;
     cr_assert(left > 190, "%lld", (long long)left);
     cr_assert_eq(offline_records(&fixture, 4), left);
     offline_stop(&fixture);
-    expect_serves(&fixture, 4, left, 1);
-    offline_deinit(&fixture);
+    expect_serves(4, left, 1);
 }
 
 Test(repair, the_catalog_is_not) {
-    struct offline_fixture fixture;
     struct error error = {0};
     char folder[LAYOUT_PATH_SIZE];
     size_t count;
@@ -268,5 +245,4 @@ Test(repair, the_catalog_is_not) {
     cr_assert_not(
         repair_directory(fixture.store.path, true, false, stdout, &count, folder, &error));
     cr_assert(strstr(error.text, "cannot be repaired: the catalog"), "%s", error.text);
-    offline_deinit(&fixture);
 }
