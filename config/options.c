@@ -82,6 +82,7 @@ static bool option_apply(struct options *options, const struct option_row *row,
                          enum option_source source, int line, const char *value,
                          struct error *error) {
     struct option_origin *origin = origin_of(options, row);
+    check(value);
     if (origin->source != source || !*value) option_clear(row, options);
     *origin = (struct option_origin){source, line};
     return option_set(row, options, value, error);
