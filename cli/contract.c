@@ -38,12 +38,14 @@ static bool payload_read(const char *path, struct byte_buffer *payload, struct e
     FILE *file = fopen(path, "re");
     if (!file) return error_set(error, errno, "cannot read %.200s: %s", path, strerror(errno));
     size_t got = 1;
-    while (got > 0 && payload->len < PAYLOAD_BYTES_MAX) {
+    while (got > 0 && payload->len <= PAYLOAD_BYTES_MAX) {
         got = fread(byte_buffer_reserve(payload, 1 << 16), 1, 1 << 16, file);
         payload->len += got;
     }
     bool good = !ferror(file) || error_set(error, EIO, "cannot read %.200s", path);
     fclose(file);
+    if (good && payload->len > PAYLOAD_BYTES_MAX)
+        return error_set(error, EFBIG, "%.200s has more than 64MiB", path);
     return good;
 }
 

@@ -58,6 +58,15 @@ def test_diff():
     assert "--level" in at.run("schema", "diff", "old.proto", "new.proto", "-l", "nonsense", status=2)
 
 
+def test_a_payload_that_is_too_large():
+    """Not what its first part would be."""
+    at = Folder(order_proto=ORDER, item_proto=ITEM)
+    with open(at.path / "large", "wb") as file:
+        file.truncate((64 << 20) + 1)
+    assert "large has more than 64MiB" in at.run(
+        "contract", "test", "order.proto", "large", "-m", "shop.Order", status=1)
+
+
 def test_payloads():
     at = Folder(order_proto=ORDER, item_proto=ITEM, two_proto=ITEM + "message More {}\n")
     at.write("good", b"\x0a\x01a\x12\x02\x08\x01")
