@@ -189,13 +189,18 @@ Test(repair, a_snapshot_of_an_idle_partition) {
     expect_serves(3, 0, 1);
 }
 
-Test(repair, an_acknowledged_block) {
+/* The last of three batches of partition 4. */
+static void lose_acknowledged_block(void) {
     offline_init(&fixture);
     offline_start(&fixture);
     for (int times = 0; times < 3; times++) offline_append(&fixture, 4);
     offline_rest(&fixture);
     offline_kill(&fixture);
     offline_flip_block(&fixture, 4, 2);
+}
+
+Test(repair, an_acknowledged_block) {
+    lose_acknowledged_block();
     repair_wholly();
     cr_assert(is_kept("journal-0-00000000"));
     expect_serves(4, 4, 1);
@@ -203,12 +208,7 @@ Test(repair, an_acknowledged_block) {
 
 /* The broker has started in between, and has set the journal aside by itself. */
 Test(repair, a_partition_that_a_start_took_offline) {
-    offline_init(&fixture);
-    offline_start(&fixture);
-    for (int times = 0; times < 3; times++) offline_append(&fixture, 4);
-    offline_rest(&fixture);
-    offline_kill(&fixture);
-    offline_flip_block(&fixture, 4, 2);
+    lose_acknowledged_block();
     offline_start(&fixture);
     cr_assert_eq(fixture.store.report.offline_partitions, 1);
     offline_append(&fixture, 5);

@@ -133,7 +133,7 @@ Test(space, what_has_its_offset_waits_for_room, .timeout = 300) {
 /* … and who sent it does not wait for ever. It is neither refused nor acknowledged: sent again, it
  * is there once, and a crash may have taken it. */
 Test(space, what_has_its_offset_is_answered_in_time, .timeout = 60) {
-    begin("segment_allocate:1:28:30");
+    begin("segment_allocate:1:28:50");
     fixture_start(&fixture);
     for (int times = 0; times < 3; times++)
         cr_assert_eq(
@@ -278,17 +278,24 @@ Test(space, a_start_finds_the_disk_full, .timeout = 300) {
     fixture_stop(&fixture);
 }
 
+/* A store in which a segment of partition 1 is closed, and cannot be written out. */
+static int64_t append_until_closed(void) {
+    int64_t next = 0;
+    fixture.rules.segment_bytes = 60000;
+    fixture_start(&fixture);
+    while (next < 3 || fixture_partition(&fixture, 1)->segment_count < 2)
+        cr_assert_eq(append_for_ms(1, 20000, 10000), next++);
+    cr_assert_eq(fixture_partition(&fixture, 1)->settled.segment, 0);
+    return next;
+}
+
 /* A segment was closed before anybody knew that the disk is full: a start keeps it in memory,
  * serves and deletes, and writes it out when there is space. */
 Test(space, a_start_keeps_what_is_closed_and_not_written, .timeout = 60) {
-    begin("segment_allocate:1:28:40");
-    fixture.rules.segment_bytes = 60000;
-    fixture_start(&fixture);
-    int64_t next = append_many(1, 20000, 0);
-    const struct partition *partition = fixture_partition(&fixture, 1);
-    cr_assert_lt(partition->settled.segment, partition->end.segment);
+    begin("segment_allocate:1:28:50");
+    int64_t next = append_until_closed();
     die_and_start();
-    partition = fixture_partition(&fixture, 1);
+    const struct partition *partition = fixture_partition(&fixture, 1);
     cr_assert_lt(partition->settled.segment, partition->end.segment);
     cr_assert_eq(fixture.store->unsettled_bytes, partition_unsettled_bytes(partition));
     cr_assert_neq(fixture.store->disk.short_since_ns, 0);
@@ -307,9 +314,7 @@ Test(space, a_start_keeps_what_is_closed_and_not_written, .timeout = 60) {
 /* … or never writes it, because it was deleted. */
 Test(space, what_a_start_keeps_may_be_deleted, .timeout = 60) {
     begin("segment_allocate:1:28");
-    fixture.rules.segment_bytes = 60000;
-    fixture_start(&fixture);
-    int64_t next = append_many(1, 20000, 0);
+    int64_t next = append_until_closed();
     die_and_start();
     cr_assert_eq(trim_to(1, next), ERROR_NONE);
     const struct partition *partition = fixture_partition(&fixture, 1);
