@@ -67,7 +67,8 @@ struct schema_record {
 const char *schema_type_name(enum schema_type type);
 bool schema_type_parse(struct bytes text, enum schema_type *type);
 
-/* Reads a record; everything that it points to is in the arena. */
+/* Reads a record; everything that it points to is in the arena. One that needs more than the arena
+ * may have is not readable. */
 bool schema_record_read(struct bytes key, struct bytes value, struct arena *arena,
                         struct schema_record *record, struct error *error);
 /* Appends key and value; nothing to `value` for a tombstone. */
