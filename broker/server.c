@@ -13,9 +13,9 @@
 #include "metadata/catalog_lives.h"
 
 enum { CACHE_BYTES_MAX = 64 << 20, COLD_BYTES_MAX = 64 << 20, REGISTRY_BYTES_MAX = 64 << 20 };
-/* What a start after a crash reads of the journals, of all cores together: a few tenths of a second
- * on an ordinary disk. Under load a core may pass its share until its next checkpoint. */
-enum { REPLAY_BYTES_MAX = 256 << 20 };
+/* What a start after a crash reads of the journals, of all cores together: half a second on an
+ * ordinary disk. Under load a core may pass its share until its next checkpoint. */
+enum { REPLAY_BYTES_MAX = 128 << 20 };
 
 /* --- start --- */
 

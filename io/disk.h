@@ -25,6 +25,7 @@ struct file_calls {
     int64_t (*size)(struct file *file);
     int64_t (*read_at)(struct file *file, void *at, size_t len, uint64_t position);
     int64_t (*read_cached)(struct file *file, void *at, size_t len, uint64_t position);
+    void (*expect)(struct file *file, uint64_t position, size_t len); /* NULL: no use for it */
     int (*write_at)(struct file *file, const void *at, size_t len, uint64_t position);
     int (*sync)(struct file *file);
     int (*allocate)(struct file *file, uint64_t size);

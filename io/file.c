@@ -99,6 +99,10 @@ int64_t file_read_cached(struct file *file, void *at, size_t len, uint64_t posit
     return file->is_direct ? -EAGAIN : file->calls->read_cached(file, at, len, position);
 }
 
+void file_expect(struct file *file, uint64_t position, size_t len) {
+    if (file->calls->expect) file->calls->expect(file, position, len);
+}
+
 int file_write_at(struct file *file, const void *at, size_t len, uint64_t position) {
     file_check_aligned(file, at, len, position);
     return file->calls->write_at(file, at, len, position);

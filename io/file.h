@@ -53,6 +53,8 @@ int64_t file_size(struct file *file);
 int64_t file_read_at(struct file *file, void *at, size_t len, uint64_t position);
 /* As file_read_at, but answers -EAGAIN instead of waiting for the disk. */
 int64_t file_read_cached(struct file *file, void *at, size_t len, uint64_t position);
+/* A hint that changes nothing but speed: these bytes will be asked for soon. */
+void file_expect(struct file *file, uint64_t position, size_t len);
 int file_write_at(struct file *file, const void *at, size_t len, uint64_t position);
 /* fdatasync: contents and the size needed to read them. Never fails for want of space: -EIO then.
  */

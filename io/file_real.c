@@ -226,6 +226,10 @@ static int64_t real_read_cached(struct file *file, void *at, size_t len, uint64_
     return got == -EOPNOTSUPP ? -EAGAIN : got;
 }
 
+static void real_expect(struct file *file, uint64_t position, size_t len) {
+    posix_fadvise(file->fd, (off_t)position, (off_t)len, POSIX_FADV_WILLNEED);
+}
+
 static int real_write_at(struct file *file, const void *at, size_t len, uint64_t position) {
     size_t written = 0;
     while (written < len) {
@@ -283,6 +287,7 @@ static const struct file_calls real_file_calls = {
     .size = real_size,
     .read_at = real_read_at,
     .read_cached = real_read_cached,
+    .expect = real_expect,
     .write_at = real_write_at,
     .sync = real_sync,
     .allocate = real_allocate,

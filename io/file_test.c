@@ -241,3 +241,20 @@ Test(file, unaligned_direct_writes_stop_the_process, .signal = SIGABRT) {
     if (!disk_is_direct(folder.disk)) abort();
     file_write_at(file, "abc", 3, 0);
 }
+
+/* Whether the system cares or not, and also where there is nothing. */
+Test(file, a_hint_changes_nothing) {
+    struct folder folder;
+    folder_open(&folder, "/var/tmp");
+    struct file *file = open_file(&folder, "x", NEW);
+    char text[8];
+    file_expect(file, 0, 1 << 20);
+    cr_assert_eq(file_write_at(file, "hello", 5, 0), 0);
+    file_expect(file, 1, 2);
+    cr_assert_eq(file_read_at(file, text, sizeof text, 0), 5);
+    cr_assert_arr_eq(text, "hello", 5);
+    cr_assert_eq(file_size(file), 5);
+    file_close(file);
+    cr_assert_eq(disk_unlink(folder.disk, "x"), 0);
+    folder_close(&folder);
+}

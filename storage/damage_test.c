@@ -17,7 +17,7 @@
 #include "storage/settle.h"
 #include "storage/store_fixture.h"
 
-enum { JOURNAL_BYTES = 1 << 20, BATCH_BYTES = 500, ALL = 8 };
+enum { JOURNAL_BYTES = 1 << 20, BATCH_BYTES = 500, ALL = 8, LARGE_BYTES = 50000, LARGE_COUNT = 60 };
 
 static void append(struct fixture *fixture, uint32_t id) {
     struct bytes batch = fixture_batch(2, BATCH_BYTES, 1000, -1, 0);
@@ -279,8 +279,27 @@ Test(damage, a_block_that_snapshots_contain) {
     fixture_deinit(&fixture);
 }
 
-/* The file in which the log would go on. */
-static void the_newest_segment_is_gone(void (*end)(struct fixture *fixture), int64_t count) {
+static void remove_newest(const struct fixture *fixture) {
+    char path[160];
+    snprintf(path, sizeof path, "%s/segments/7-0", fixture->path);
+    cr_assert_eq(unlink(path), 0);
+}
+
+/* By its header. */
+static void make_newest_anothers(const struct fixture *fixture) {
+    flip(fixture, "segments/7-0", 32);
+}
+
+static void append_large(struct fixture *fixture, unsigned times) {
+    struct bytes batch = fixture_batch(2, LARGE_BYTES, 1000, -1, 0);
+    while (times-- > 0) cr_assert(fixture_append(fixture, 7, batch) >= 0);
+    free((void *)batch.at);
+}
+
+/* The file in which the log would go on. `large`: so many large batches behind it. */
+static void the_newest_segment(void (*harm)(const struct fixture *fixture),
+                               void (*end)(struct fixture *fixture), unsigned large,
+                               int64_t count) {
     struct fixture fixture;
     begin(&fixture);
     for (int times = 0; times < 40; times++) append(&fixture, 7);
@@ -288,16 +307,25 @@ static void the_newest_segment_is_gone(void (*end)(struct fixture *fixture), int
     while (fixture.store->flows) ring_round(fixture.ring, true);
     checkpoint_now(&fixture);
     if (end == fixture_kill) append_all(&fixture);
+    append_large(&fixture, large);
     end(&fixture);
-    char path[160];
-    snprintf(path, sizeof path, "%s/segments/7-0", fixture.path);
-    cr_assert_eq(unlink(path), 0);
+    harm(&fixture);
     expect_offline(&fixture, 7, DAMAGE_SEGMENT, count);
 }
-Test(damage, the_newest_segment_is_gone) { the_newest_segment_is_gone(fixture_kill, 4); }
+Test(damage, the_newest_segment_is_gone) { the_newest_segment(remove_newest, fixture_kill, 0, 4); }
 /* Nothing of it is in the journal. */
 Test(damage, the_newest_segment_is_gone_after_a_stop) {
-    the_newest_segment_is_gone(fixture_stop, 2);
+    the_newest_segment(remove_newest, fixture_stop, 0, 2);
+}
+Test(damage, the_newest_segment_is_anothers) {
+    the_newest_segment(make_newest_anothers, fixture_kill, 0, 4);
+}
+/* More than replay keeps in memory: it would make a new file in the place of the old one. */
+Test(damage, the_newest_segment_is_gone_and_replay_writes_to_it) {
+    the_newest_segment(remove_newest, fixture_kill, LARGE_COUNT, 4);
+}
+Test(damage, the_newest_segment_is_anothers_and_replay_writes_to_it) {
+    the_newest_segment(make_newest_anothers, fixture_kill, LARGE_COUNT, 4);
 }
 
 Test(damage, a_journal_that_is_gone) {

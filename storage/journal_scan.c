@@ -475,7 +475,7 @@ bool journal_scan_next(struct journal_scan *scan, struct error *error) {
     if (result == 0 || scan->block.sequence != wanted->sequence)
         return scan_damaged(scan, file, position, wanted->sequence, error);
     scan->met = wanted->sequence;
-    scan->replayed_bytes += scan->block.length;
+    scan->replayed_bytes += block_padded(&scan->block);
     scan->has_block = true;
     return true;
 }

@@ -262,7 +262,7 @@ static bool partition_wants_file(const struct partition *partition) {
  * unreadable range. */
 static bool partition_lacks_file(const struct partition *partition) {
     return partition->start.lacks_file && partition->segment_count &&
-           partition_active(partition)->number == partition->start.lacking_number;
+           partition_active(partition)->number == partition->start.ends_in;
 }
 
 static void lives_judge(struct recovered *recovered, struct partition *partition) {

@@ -138,19 +138,6 @@ static bool replay_one(struct recovered *recovered, struct partition *partition,
     return replay_bound(recovered, partition, error);
 }
 
-/* At its first entry, before anything is written: the file in which the log goes on. */
-static bool replay_meet(struct recovered *recovered, struct partition *partition,
-                        struct error *error) {
-    if (partition->start.met) return true;
-    partition->start.met = true;
-    int result = replay_has_file(partition, recovered->directory);
-    partition->start.lacks_file = result == -ENOENT || result == -EBADMSG;
-    partition->start.lacking_number = partition->settled.segment;
-    return result == 0 || partition->start.lacks_file ||
-           error_set(error, -result, "cannot open a segment of partition %u: %s",
-                     partition->definition.id, strerror(-result));
-}
-
 static bool replay_find_and_apply(struct recovered *recovered, const struct journal_scan *scan,
                                   const struct block_entry_view *entry, struct error *error) {
     struct partition *partition = recovered_find(recovered, entry->partition);
@@ -164,9 +151,9 @@ static bool replay_find_and_apply(struct recovered *recovered, const struct jour
                          "journal %u names partition %u in shard %u, which is in shard %u: the "
                          "directory is inconsistent and was not changed",
                          scan->core, entry->partition, entry->shard, partition->definition.shard);
-    return partition->offline || partition->start.lacks_space ||
-           (replay_meet(recovered, partition, error) &&
-            replay_one(recovered, partition, entry, scan->block.time_ms, error));
+    if (partition->offline || partition->start.lacks_space) return true;
+    replay_meet(partition);
+    return replay_one(recovered, partition, entry, scan->block.time_ms, error);
 }
 
 /* --- blocks --- */
@@ -265,12 +252,13 @@ bool recovered_replay(struct recovered *recovered, struct error *error) {
     struct journal_scan *scan;
     while ((scan = replay_oldest(recovered))) {
         recovered->report.blocks++;
-        recovered->report.bytes += scan->block.length;
+        recovered->report.bytes += round_up(scan->block.length, JOURNAL_ALIGNMENT);
         if (!replay_block(recovered, scan, error)) return false;
         if (!journal_scan_next(scan, error)) return false;
         if (scan->gap) replay_gap(recovered, scan);
     }
     replay_check_journals(recovered);
     replay_end_doubts(recovered);
-    return recovered->report.batches == 0 || recovered_sync_names(recovered, error);
+    if (recovered->report.batches == 0) return true;
+    return recovered_look_at_files(recovered, error) && recovered_sync_names(recovered, error);
 }

@@ -47,6 +47,10 @@ bool recovered_had_space(const struct recovered *recovered, const struct partiti
 /* Whether every entry of this partition was met, as far as can be known. */
 bool recovered_is_whole(const struct recovered *recovered, const struct partition *partition);
 
+/* The files in which met partitions' snapshots end, as far as nobody has looked at them and the log
+ * still goes on there (recover_files.c). */
+bool recovered_look_at_files(struct recovered *recovered, struct error *error);
+
 /* Segment files that replay made have durable names behind it. */
 bool recovered_sync_names(struct recovered *recovered, struct error *error);
 

@@ -30,6 +30,22 @@ int replay_has_file(const struct partition *partition, const struct data_directo
     return result;
 }
 
+void replay_meet(struct partition *partition) {
+    if (partition->start.met) return;
+    partition->start.met = true;
+    partition->start.ends_in = partition->settled.segment;
+    partition->start.wants_file = partition->settled.position > SEGMENT_START &&
+                                  partition_segment(partition, partition->settled.segment);
+}
+
+bool replay_found_file(struct partition *partition, int result, struct error *error) {
+    partition->start.wants_file = false;
+    partition->start.lacks_file = result == -ENOENT || result == -EBADMSG;
+    return result == 0 || partition->start.lacks_file ||
+           error_set(error, -result, "cannot open a segment of partition %u: %s",
+                     partition->definition.id, strerror(-result));
+}
+
 static int replay_segment_file(struct partition *partition, struct segment *segment,
                                struct data_directory *directory, uint64_t upto) {
     struct segment_identity identity = partition_identity(partition, directory, segment);
@@ -82,6 +98,9 @@ static void replay_drop_settled(struct partition *partition) {
 static bool settle_segment(struct partition *partition, struct segment *segment, uint64_t upto,
                            struct data_directory *directory, struct error *error) {
     if (!segment || upto <= partition->settled.position) return true;
+    if (partition->start.wants_file && partition->start.ends_in == segment->number &&
+        !replay_found_file(partition, replay_has_file(partition, directory), error))
+        return false;
     int result = replay_segment_file(partition, segment, directory, upto);
     if (result == 0) result = replay_write(partition, segment, upto);
     if (result < 0)

@@ -96,18 +96,33 @@ int segment_extend(struct segment_file *file, uint64_t size) {
     return result;
 }
 
-int segment_open_read(struct disk *disk, const struct segment_identity *identity,
-                      struct file **file) {
+static int segment_open(struct disk *disk, const struct segment_identity *identity,
+                        struct file **file) {
     char path[LAYOUT_PATH_SIZE];
     layout_segment(path, identity->partition, identity->segment, identity->revision);
-    int result = file_open(disk, path, FILE_READ | FILE_RANDOM, file);
-    if (result < 0) return result;
+    return file_open(disk, path, FILE_READ | FILE_RANDOM, file);
+}
+
+int segment_open_ahead(struct disk *disk, const struct segment_identity *identity,
+                       struct file **file) {
+    int result = segment_open(disk, identity, file);
+    if (result == 0) file_expect(*file, 0, HEADER_BYTES);
+    return result;
+}
+
+int segment_open_check(const struct segment_identity *identity, struct file **file) {
     uint8_t header[HEADER_BYTES];
     int64_t got = file_read_at(*file, header, sizeof header, 0);
     if (got == sizeof header && header_is_ours(header, identity)) return 0;
     file_close(*file);
     *file = NULL;
     return got < 0 ? (int)got : -EBADMSG;
+}
+
+int segment_open_read(struct disk *disk, const struct segment_identity *identity,
+                      struct file **file) {
+    int result = segment_open(disk, identity, file);
+    return result < 0 ? result : segment_open_check(identity, file);
 }
 
 static bool header_decode(const uint8_t *at, struct segment_identity *identity) {

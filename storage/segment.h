@@ -93,6 +93,11 @@ int segment_extend(struct segment_file *file, uint64_t size);
 /* Blocking: opens for reading, after checking the header. -EBADMSG when it is another's. */
 int segment_open_read(struct disk *disk, const struct segment_identity *identity,
                       struct file **file);
+/* The same in two steps, so that the headers of many files are read from the disk at once. A file
+ * that is not the segment's is closed. */
+int segment_open_ahead(struct disk *disk, const struct segment_identity *identity,
+                       struct file **file);
+int segment_open_check(const struct segment_identity *identity, struct file **file);
 /* Blocking: who a file of this name says that it is, by its header. -ENOENT, -EBADMSG (damaged),
  * another errno. */
 int segment_identify(struct disk *disk, uint32_t partition, uint32_t segment, uint32_t revision,

@@ -73,12 +73,13 @@ struct unsealed {
 
 /* What start-up finds out about a partition. */
 struct partition_start {
-    bool has_file;           /* of the active segment, by name */
-    bool met;                /* a journal has an entry of it … */
-    bool lacks_file;         /* … and the file in which its snapshot ends is not there: … */
-    uint32_t lacking_number; /* … that of this segment */
-    bool lacks_space;        /* an entry needs room on a full disk: replay has stopped there */
-    uint32_t whole_since;    /* the newest gap of the journals behind which an entry went on */
+    bool has_file;        /* of the active segment, by name */
+    bool met;             /* a journal has an entry of it; its snapshot … */
+    uint32_t ends_in;     /* … ends in this segment, … */
+    bool wants_file;      /* … whose file has not been looked at yet, … */
+    bool lacks_file;      /* … or has, and is not there or not its own */
+    bool lacks_space;     /* an entry needs room on a full disk: replay has stopped there */
+    uint32_t whole_since; /* the newest gap of the journals behind which an entry went on */
 };
 
 struct partition {
