@@ -12,8 +12,8 @@ static void run(struct sweep sweep, void (*all)(struct sweep *)) {
 }
 
 Test(script_sim, single_faults, .timeout = 36000) {
-    run((struct sweep){.name = "script_sim/single_faults", .stride = 1201}, script_sweep_faults);
+    run((struct sweep){.name = "script_sim/single_faults", .stride = 601}, script_sweep_faults);
 }
 Test(script_sim, lost_writes, .timeout = 36000) {
-    run((struct sweep){.name = "script_sim/lost_writes", .stride = 401}, script_sweep_lies);
+    run((struct sweep){.name = "script_sim/lost_writes", .stride = 211}, script_sweep_lies);
 }

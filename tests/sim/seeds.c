@@ -18,6 +18,7 @@ enum {
     SEED_S_MAX = 60,
     FAILURES_MAX = 8,
     SWEEP_FAILURES_MAX = 100,
+    SWEEP_JOBS_MAX = 64,
 };
 
 #ifdef __SANITIZE_ADDRESS__
@@ -32,7 +33,8 @@ enum { SPEED = 2 };
 /* Shared with the children. */
 struct progress {
     uint64_t done;
-    _Atomic uint64_t crashes; /* of several children at the same time */
+    _Atomic uint64_t crashes;                /* of several children at the same time */
+    _Atomic uint64_t met, visited, failures; /* points of a sweep */
     uint64_t digests[SEEDS_PER_CHILD];
 };
 
@@ -146,29 +148,13 @@ void seeds_repeat(const char *name, uint64_t count, simulation *run) {
 
 /* --- sweeps --- */
 
-static void sweep_wait(struct sweep *sweep) {
-    int status = 0;
-    pid_t child = waitpid(-1, &status, 0);
-    cr_assert(child > 0);
-    for (unsigned at = 0; at < sweep->running_count; at++) {
-        struct branch branch = sweep->running[at];
-        if (branch.child != child) continue;
-        sweep->running[at] = sweep->running[--sweep->running_count];
-        sweep->failures += !status_is_fine(status, sweep->name, branch.seed);
-        return;
-    }
-}
-
-static unsigned sweep_jobs(void) {
-    uint64_t jobs = environment_number("MILLRACE_SIM_JOBS", 1);
-    return jobs > SWEEP_JOBS_MAX ? SWEEP_JOBS_MAX : jobs > 1 ? (unsigned)jobs : 1;
-}
-
 bool sweep_branches(struct sweep *sweep, uint64_t seed) {
+    struct progress *progress = sweep->progress;
     uint64_t stride = environment_number("MILLRACE_SIM_STRIDE", sweep->stride);
-    if (sweep->met++ % stride != stride / 2 || sweep->failures >= SWEEP_FAILURES_MAX) return false;
-    while (sweep->running_count >= sweep_jobs()) sweep_wait(sweep);
-    sweep->visited++;
+    uint64_t point = sweep->met++;
+    if (point % stride != stride / 2 || point / stride % sweep->jobs != sweep->job) return false;
+    if (progress->failures >= SWEEP_FAILURES_MAX) return false;
+    progress->visited++;
     fflush(NULL);
     pid_t child = fork();
     cr_assert(child >= 0);
@@ -177,38 +163,47 @@ bool sweep_branches(struct sweep *sweep, uint64_t seed) {
         sweep->is_branch = true;
         return true;
     }
-    sweep->running[sweep->running_count++] = (struct branch){child, seed};
+    int status = 0;
+    cr_assert(waitpid(child, &status, 0) == child);
+    progress->failures += !status_is_fine(status, sweep->name, seed);
     return false;
 }
 
-static void sweep_say(struct sweep *sweep) {
-    fprintf(stderr,
-            "%s: %lu of %lu points visited, %lu failed; %lu crashes and starts, %.0f a minute\n",
-            sweep->name, (unsigned long)sweep->visited, (unsigned long)sweep->met,
-            (unsigned long)sweep->failures, (unsigned long)sweep->progress->crashes,
-            crashes_a_minute(sweep->progress, sweep->begun_ns));
-}
-
 void sweep_end(struct sweep *sweep) {
-    if (sweep->is_branch) _exit(0); /* what crashed lives leave behind goes with it */
-    while (sweep->running_count > 0) sweep_wait(sweep);
-    sweep_say(sweep);
-    _exit(sweep->visited > 0 && sweep->failures == 0 ? 0 : 1);
+    if (!sweep->is_branch) sweep->progress->met = sweep->met;
+    _exit(0); /* what crashed lives leave behind goes with it */
 }
 
-void sweep_run(struct sweep *sweep, void (*run)(struct sweep *sweep)) {
-    sweep->progress = progress_new();
-    sweep->begun_ns = clock_monotonic_ns();
+static pid_t sweep_begin(struct sweep *sweep, unsigned job, void (*run)(struct sweep *sweep)) {
     fflush(NULL);
     pid_t child = fork();
     cr_assert(child >= 0);
-    if (child == 0) {
-        process_prepare();
-        own_progress = sweep->progress;
-        run(sweep);
+    if (child > 0) return child;
+    process_prepare();
+    own_progress = sweep->progress;
+    sweep->job = job;
+    run(sweep);
+    abort(); /* it ends in sweep_end() */
+}
+
+void sweep_run(struct sweep *sweep, void (*run)(struct sweep *sweep)) {
+    struct progress *progress = sweep->progress = progress_new();
+    uint64_t begun_ns = clock_monotonic_ns(), jobs = environment_number("MILLRACE_SIM_JOBS", 1);
+    sweep->jobs = jobs < 1 ? 1 : jobs < SWEEP_JOBS_MAX ? (unsigned)jobs : SWEEP_JOBS_MAX;
+    pid_t children[SWEEP_JOBS_MAX];
+    for (unsigned job = 0; job < sweep->jobs; job++) children[job] = sweep_begin(sweep, job, run);
+    bool fine = true;
+    for (unsigned job = 0; job < sweep->jobs; job++) {
+        int status = 0;
+        cr_assert(waitpid(children[job], &status, 0) == children[job]);
+        fine = fine && WIFEXITED(status) && WEXITSTATUS(status) == 0;
     }
-    int status = 0;
-    cr_assert(waitpid(child, &status, 0) == child);
-    munmap(sweep->progress, sizeof *sweep->progress);
-    cr_assert(WIFEXITED(status) && WEXITSTATUS(status) == 0, "points of %s failed", sweep->name);
+    fprintf(stderr,
+            "%s: %lu of %lu points visited, %lu failed; %lu crashes and starts, %.0f a minute\n",
+            sweep->name, (unsigned long)progress->visited, (unsigned long)progress->met,
+            (unsigned long)progress->failures, (unsigned long)progress->crashes,
+            crashes_a_minute(progress, begun_ns));
+    fine = fine && progress->visited > 0 && progress->failures == 0;
+    munmap(progress, sizeof *progress);
+    cr_assert(fine, "points of %s failed", sweep->name);
 }

@@ -5,13 +5,12 @@
  *   MILLRACE_SIM_SEEDS=N   how many seeds per simulation, instead of the everyday number
  *   MILLRACE_SIM_SEED=S    begin with S; alone: only S, with log lines
  *   MILLRACE_SIM_STRIDE=N  each Nth point of a sweep; 1: all
- *   MILLRACE_SIM_JOBS=N    so many points of a sweep at the same time; 1 by itself */
+ *   MILLRACE_SIM_JOBS=N    so many processes share a sweep; 1 by itself */
 #pragma once
 
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdnoreturn.h>
-#include <sys/types.h>
 
 /* One simulation: aborts or fails through seed_expect(); answers a digest of all that it saw. */
 typedef uint64_t simulation(uint64_t seed);
@@ -22,31 +21,24 @@ void seeds_run(const char *name, uint64_t count, simulation *run);
 /* Asserts that these seeds run the same way twice. */
 void seeds_repeat(const char *name, uint64_t count, simulation *run);
 
-enum { SWEEP_JOBS_MAX = 16 };
-
-struct branch {
-    pid_t child;
-    uint64_t seed;
-};
-
 /* One run that branches at many points: the same simulation, from each of them on as another seed,
- * in a child process. What lies before a point is run once, for all of them. */
+ * in a child process. What lies before a point is run once for all of them; or once for each job,
+ * of which each visits its share of the points. */
 struct sweep {
     const char *name;
     uint64_t stride; /* each so manieth point is visited */
     /* Inside */
-    uint64_t met, visited, failures, begun_ns;
+    uint64_t met;
+    unsigned job, jobs;
     bool is_branch;
     struct progress *progress;
-    struct branch running[SWEEP_JOBS_MAX];
-    unsigned running_count;
 };
-/* A point has come: true in the child that goes on as `seed`; false in the run itself, where
- * children are waited for while there are too many, and where the point is not one to visit. */
+/* A point has come: true in the child that goes on as `seed`; false in the run itself, when that
+ * child is through or the point is not one to visit. */
 bool sweep_branches(struct sweep *sweep, uint64_t seed);
-/* The end of the run or the branch; says how many points were visited. */
+/* The end of the run or the branch. */
 noreturn void sweep_end(struct sweep *sweep);
-/* Asserts that no point fails; `run` ends in sweep_end(). */
+/* Asserts that no point fails, and says how many were visited; `run` ends in sweep_end(). */
 void sweep_run(struct sweep *sweep, void (*run)(struct sweep *sweep));
 
 /* Whether one seed alone runs: for lines that say what happened. */

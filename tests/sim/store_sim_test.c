@@ -10,7 +10,7 @@ Test(store_sim, compaction, .timeout = 600) {
     seeds_run("store_sim/compaction", 40, store_sim_compaction);
 }
 Test(store_sim, switches, .timeout = 600) {
-    seeds_run("store_sim/switches", 8, store_sim_switches);
+    seeds_run("store_sim/switches", 4, store_sim_switches);
 }
 Test(store_sim, cores, .timeout = 600) { seeds_run("store_sim/cores", 20, store_sim_cores); }
 Test(store_sim, a_seed_repeats) {
