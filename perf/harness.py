@@ -3,6 +3,7 @@ measuring programs, turns, and tables."""
 import json
 import os
 import shutil
+import signal
 import statistics
 import subprocess
 import time
@@ -91,6 +92,41 @@ def broker(options, *more, name="broker", data="{directory}/data"):
             break
         time.sleep(0.01)
     raise SystemExit(f"perf: the broker did not start:\n{server.said()}")
+
+
+class Started:
+    """A broker on a directory that outlives it, timed from before the process is made to the line on
+    --ready-fd. What it says goes to the file `output`."""
+
+    def __init__(self, options, data, output=os.devnull):
+        reader, writer = os.pipe()
+        os.set_inheritable(writer, True)
+        nowhere, said = os.open(os.devnull, os.O_RDWR), os.open(output, os.O_CREAT | os.O_TRUNC |
+                                                                os.O_WRONLY, 0o600)
+        actions = [(os.POSIX_SPAWN_DUP2, fd, to) for fd, to in ((nowhere, 0), (said, 1), (said, 2))]
+        arguments = [str(options.broker), "serve", "--data", str(data), "--listen", "127.0.0.1:0",
+                     "--io", options.io, "--registry-listen", "", "--ready-fd", str(writer),
+                     "--exit-with-parent"]
+        self.began = time.perf_counter()
+        self.pid = os.posix_spawn(options.broker, arguments, environment(), file_actions=actions)
+        os.close(writer)
+        line = os.read(reader, 4096)
+        self.ready_ms = self.elapsed_ms()
+        for fd in (reader, nowhere, said):
+            os.close(fd)
+        if not line:
+            self.kill()
+            raise SystemExit(f"perf: the broker did not become ready; {output} says why")
+        self.address = json.loads(line)["kafka"][0]
+
+    def elapsed_ms(self):
+        return (time.perf_counter() - self.began) * 1000
+
+    def kill(self, number=signal.SIGKILL):
+        if self.pid:
+            os.kill(self.pid, number)
+            os.waitpid(self.pid, 0)
+        self.pid = None
 
 
 def run(program, *arguments, seconds=120):
