@@ -94,8 +94,11 @@ static bool is_compatible(struct contract_plan *plan, size_t index,
     return good;
 }
 
+/* Schemas are prepared in the default context: in another one ids are counted by themselves, and
+ * what the file imports is not there. */
 static bool may_register(struct contract_plan *plan, size_t index, struct bytes subject) {
     const char *place = plan->folder->files[index].place;
+    struct bytes context = subject_context(subject);
     enum registry_mode mode = subjects_mode(&plan->staged, subject);
     const char *what = subjects_exhausted(&plan->staged, subject, plan->schemas[index]);
     if (mode == MODE_IMPORT || mode == MODE_READONLY_OVERRIDE)
@@ -104,6 +107,14 @@ static bool may_register(struct contract_plan *plan, size_t index, struct bytes 
                        "another, on a broker that runs without this folder",
                        BYTES_FORMAT(subject), registry_mode_name(mode));
     if (what) return problem(plan, place, "no further %s can be registered", what);
+    if (!bytes_equal(context, plan->schemas[index]->context))
+        return problem(plan, place,
+                       "subject \"%.*s\" is of the context \"%.*s\"; those of a folder are of the "
+                       "default one",
+                       BYTES_FORMAT(subject), BYTES_FORMAT(context));
+    if (!subject_name_is_valid(subject))
+        return problem(plan, place, "the name is too long for a subject: %.*s",
+                       BYTES_FORMAT(subject));
     return true;
 }
 

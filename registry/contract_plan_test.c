@@ -208,6 +208,23 @@ Test(contract_plan, what_is_named_and_not_there) {
     refuses(BIND("{message: [shop.Order, shop.Note], framing: raw}"), "cannot tell messages apart");
 }
 
+/* Its ids are counted by themselves, and what a file imports is not there. */
+Test(contract_plan, subjects_are_of_the_default_context) {
+    write_shop();
+    refuses(BIND("{message: shop.Item, subject: \":.team:items\"}"),
+            "/item.proto: subject \":.team:items\" is of the context \".team\"");
+    settles(BIND("{message: shop.Item, subject: items}"), 3);
+}
+
+Test(contract_plan, subjects_by_record_may_be_too_long) {
+    char text[3000], yaml[3000], name[1101] = "";
+    memset(name, 'a', sizeof name - 1);
+    snprintf(text, sizeof text, "syntax = \"proto3\"; message %s {}", name);
+    snprintf(yaml, sizeof yaml, BIND("{message: %s, strategy: record}"), name);
+    folder_fixture_write(&fixture, "long.proto", text);
+    refuses(yaml, "/long.proto: the name is too long for a subject: aaa");
+}
+
 Test(contract_plan, any_message_of_a_file) {
     write_shop();
     settles(BIND("{any-message: true, file: order.proto, level: schema-id}"), 2);
