@@ -11,15 +11,6 @@ enum { MEMORY_MAX = 64 << 20, MAGIC_ID = 0, MAGIC_GUID = 1 };
 
 /* --- which message --- */
 
-static bool is_allowed(const struct record_contract *contract, struct bytes message) {
-    const char *rest = contract->config->messages;
-    struct bytes name;
-    if (*rest == 0) return true;
-    while (contract_names_next(&rest, &name))
-        if (bytes_equal(name, message)) return true;
-    return false;
-}
-
 static void names_print(const struct registry_schema *schema, struct text *out) {
     const struct file_descriptor *file = descriptor_root(&schema->set);
     for (size_t i = 0; i < file->message_count && i < 5; i++)
@@ -60,7 +51,7 @@ static bool message_choose(struct record_encode *encode, const char *message, co
                            struct error *error) {
     const struct record_contract *contract = encode->contract;
     struct bytes name = message ? bytes_of_text(message) : record_contract_message(contract);
-    if (message && !is_allowed(contract, name))
+    if (message && !contract_allows_message(contract->config, name))
         return error_set(error, EINVAL, "%s: topic %s does not take %.80s, only %.80s", flag,
                          contract->topic, message, contract->config->messages);
     if (bytes_is_null(name) && !message_guess(encode, flag, &name, error)) return false;

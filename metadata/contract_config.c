@@ -60,6 +60,15 @@ bool contract_names_next(const char **rest, struct bytes *name) {
     return false;
 }
 
+bool contract_allows_message(const struct contract_config *config, struct bytes message) {
+    const char *rest = config->messages;
+    struct bytes name;
+    if (*rest == 0) return true;
+    while (contract_names_next(&rest, &name))
+        if (bytes_equal(name, message)) return true;
+    return false;
+}
+
 /* --- judging --- */
 
 static size_t names_count(const char *names) {

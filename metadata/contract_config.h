@@ -47,6 +47,8 @@ const char *contract_part_name(enum contract_part part);
 
 /* The next name of a list between commas, without blanks; false at its end. */
 bool contract_names_next(const char **rest, struct bytes *name);
+/* Whether the list of messages has this one, or none at all. */
+bool contract_allows_message(const struct contract_config *config, struct bytes message);
 
 /* Judges what must fit together, without a look at the registry. */
 bool contract_config_validate(enum contract_part part, const struct contract_config *config,

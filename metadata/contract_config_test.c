@@ -138,3 +138,11 @@ Test(contract_config, names_between_commas) {
     cr_assert(contract_names_next(&rest, &name) && bytes_equal_text(name, "c"));
     cr_assert_not(contract_names_next(&rest, &name));
 }
+
+Test(contract_config, a_list_of_messages_allows_its_own) {
+    struct contract_config config = {.messages = "a.B, c"};
+    cr_assert(contract_allows_message(&config, BYTES_OF("c")));
+    cr_assert_not(contract_allows_message(&config, BYTES_OF("a")));
+    config.messages = "";
+    cr_assert(contract_allows_message(&config, BYTES_OF("a")), "any");
+}

@@ -54,19 +54,10 @@ static bool refuse_version(const struct topic_contract *contract, struct bytes n
                   BYTES_FORMAT(name));
 }
 
-static bool message_is_named(const struct topic_contract *contract, struct bytes message) {
-    const char *rest = contract->config->messages;
-    struct bytes name;
-    if (*rest == 0) return true;
-    while (contract_names_next(&rest, &name))
-        if (bytes_equal(name, message)) return true;
-    return false;
-}
-
 static bool message_admitted(struct topic_contract *contract, const struct schema *schema,
                              uint32_t message, struct breach *breach) {
     struct bytes name = contract_message_name(schema->contract, message);
-    if (!message_is_named(contract, name))
+    if (!contract_allows_message(contract->config, name))
         return refuse(breach, "message %.*s is not allowed, only %.120s", BYTES_FORMAT(name),
                       contract->config->messages);
     if (!bytes_is_null(contract->subject_name)) return true;
