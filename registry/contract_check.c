@@ -37,13 +37,13 @@ static const uint8_t *varint_skip_slow(const uint8_t *at, const uint8_t *end) {
     return varint_read_u64(at, end, &value);
 }
 
-/* NULL when the varint is cut off or too long. */
-INLINE const uint8_t *varint_skip(const uint8_t *at, const uint8_t *end) {
-    if (likely(at < end && *at < 0x80)) return at + 1;
-    if (end - at < 8) return varint_skip_slow(at, end);
-    uint64_t stops = ~load_raw_u64(at) & TOP_BITS;
-    if (likely(stops)) return at + (__builtin_ctzll(stops) >> 3) + 1;
-    return varint_skip_slow(at, end);
+/* NULL when the varint is cut off or too long. Words are read up to the end of the payload: the
+ * last fields of small messages would all be slow otherwise. */
+INLINE const uint8_t *varint_skip(const uint8_t *at, const uint8_t *end, const uint8_t *limit) {
+    uint64_t stops = limit - at >= 8 ? ~load_raw_u64(at) & TOP_BITS : 0;
+    if (!likely(stops)) return varint_skip_slow(at, end);
+    at += (__builtin_ctzll(stops) >> 3) + 1;
+    return at <= end ? at : NULL;
 }
 
 /* A length of at most five bytes that fits what is left; NULL otherwise. */
@@ -137,7 +137,7 @@ static const uint8_t *packed_check(struct contract_walk *walk, const struct cont
             at = enum_check(walk, field, at, end);
             if (!at) return NULL;
         } else {
-            at = varint_skip(at, end);
+            at = varint_skip(at, end, walk->limit);
             if (at) continue;
             stop(walk, PROBLEM_PACKED, element);
             return NULL;
@@ -272,7 +272,7 @@ static bool payload_walk(struct contract_walk *walk, struct cursor now) {
         now.seen |= 1ull << field->required_bit;
         switch (action) {
             case ACTION_VARINT:
-                now.at = varint_skip(now.at, now.end);
+                now.at = varint_skip(now.at, now.end, walk->limit);
                 if (!now.at) return stop(walk, PROBLEM_VARINT, walk->field);
                 break;
             case ACTION_FIXED32:

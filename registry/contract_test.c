@@ -114,6 +114,16 @@ Test(contract, paths_name_every_level) {
          "Order.items[2].qty", "expected varint (int32), found 2 bytes length-delimited"},
         {BYTES_OF("\x12\x04\x12\x02\x08\x80"), "Order.items[0].inner.qty",
          "varint cut off or too long at byte 4"},
+        /* The message ends; the payload, which is read in words, goes on. */
+        {BYTES_OF("\x12\x02\x08\x80\x0a\x08"
+                  "abcdefgh"),
+         "Order.items[0].qty", "varint cut off or too long at byte 2"},
+        {BYTES_OF("\x12\x01\x08\x0a\x08"
+                  "abcdefgh"),
+         "Order.items[0].qty", "varint cut off or too long at byte 2"},
+        {BYTES_OF("\x12\x03\x08\x80\x01\x0a\x08"
+                  "abcdefgh"),
+         NULL, NULL},
         {BYTES_OF("\x1a\x07\x0a\x01"
                   "k\x12\x02\x0a\x00"),
          "Order.by_name[0].value.qty", "expected varint (int32), found 0 bytes length-delimited"},
