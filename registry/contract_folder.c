@@ -110,7 +110,7 @@ static void image_read(struct reading *reading, const char *path) {
     size_t count = 0;
     bool broken = false;
     if (!content_read(reading, path, FOLDER_BYTES_MAX, &rest)) return;
-    while (!broken && wire_field_next(&rest, &field, &broken)) {
+    while (reading->problem_count < PROBLEMS_MAX && wire_field_next(&rest, &field, &broken)) {
         struct contract_file file = {.is_descriptor = true};
         if (field.number != SET_FILE || field.type != WIRE_BYTES) continue;
         broken = !descriptor_read(reading, field.bytes, &file);

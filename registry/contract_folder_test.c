@@ -155,6 +155,22 @@ Test(contract_folder, what_is_no_image) {
     refuses("all.binpb: not an image");
 }
 
+Test(contract_folder, an_image_of_too_many_files) {
+    struct byte_buffer image = {0};
+    for (int i = 0; i < FOLDER_FILES_MAX + 1000; i++) {
+        struct byte_buffer file = {0};
+        char name[20];
+        snprintf(name, sizeof name, "%d.proto", i);
+        folder_fixture_field(&file, 1, bytes_of_text(name));
+        folder_fixture_field(&image, 1, byte_buffer_bytes(&file));
+        byte_buffer_deinit(&file);
+    }
+    folder_fixture_write_bytes(&fixture, "all.binpb", byte_buffer_bytes(&image));
+    byte_buffer_deinit(&image);
+    refuses("all.binpb: 1000.proto: there are more than 1000 files\n");
+    cr_expect_eq(lines(), 100, "told of as far as anybody reads");
+}
+
 Test(contract_folder, a_name_that_is_there_twice) {
     image_write("all.binpb");
     folder_fixture_write(&fixture, "order.proto", ORDER);

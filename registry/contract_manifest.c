@@ -27,13 +27,16 @@ const struct manifest_key_row manifest_keys[MANIFEST_KEYS] = {
     [MANIFEST_LOCK] = {"lock", NULL},
 };
 
+/* A small text may stand for much, with aliases. */
+enum { MEMORY_MAX = 64 << 20, PROBLEMS_MAX = 100 };
+
 struct reading {
     const char *path;
     yaml_document_t document;
     struct arena *arena;
     struct contract_manifest *manifest;
     struct text *problems;
-    size_t problem_count;
+    size_t problem_count, used_before;
 };
 
 static int line_of(const yaml_node_t *node) { return (int)node->start_mark.line + 1; }
@@ -49,6 +52,15 @@ __attribute__((format(printf, 3, 4))) static void problem(struct reading *readin
     reading->problem_count++;
     text_printf(reading->problems, "%s:%d:%d: %s\n", reading->path, line_of(node),
                 (int)node->start_mark.column + 1, words);
+}
+
+/* Nothing further is read when there is more than anybody reads, or has memory for. */
+static bool goes_on(struct reading *reading, const yaml_node_t *node) {
+    if (reading->problem_count >= PROBLEMS_MAX) return false;
+    if (reading->arena->used - reading->used_before <= MEMORY_MAX) return true;
+    problem(reading, node, "too large with all that its aliases stand for");
+    reading->problem_count = PROBLEMS_MAX;
+    return false;
 }
 
 static const yaml_node_t *node_at(struct reading *reading, int index) {
@@ -75,7 +87,7 @@ static void each_pair(struct reading *reading, const yaml_node_t *node, const ch
         return;
     }
     const yaml_node_pair_t *pair = node->data.mapping.pairs.start;
-    for (; pair < node->data.mapping.pairs.top; pair++) {
+    for (; pair < node->data.mapping.pairs.top && goes_on(reading, node); pair++) {
         const yaml_node_t *key_node = node_at(reading, pair->key);
         const char *key = scalar(reading, key_node);
         if (key) call(reading, context, key, key_node, node_at(reading, pair->value));
@@ -96,7 +108,7 @@ static void unknown_key(struct reading *reading, const yaml_node_t *node, const 
 static const char *list_join(struct reading *reading, const yaml_node_t *list) {
     struct text joined = {0};
     const yaml_node_item_t *at = list->data.sequence.items.start;
-    for (; at < list->data.sequence.items.top; at++) {
+    for (; at < list->data.sequence.items.top && goes_on(reading, list); at++) {
         const char *item = scalar(reading, node_at(reading, *at));
         if (item) text_printf(&joined, "%s%s", joined.len ? "," : "", item);
     }
@@ -251,8 +263,11 @@ static bool document_load(struct reading *reading, FILE *file) {
 
 bool contract_manifest_read(const char *path, struct arena *arena,
                             struct contract_manifest *manifest, struct text *problems) {
-    struct reading reading = {
-        .path = path, .arena = arena, .manifest = manifest, .problems = problems};
+    struct reading reading = {.path = path,
+                              .arena = arena,
+                              .manifest = manifest,
+                              .problems = problems,
+                              .used_before = arena->used};
     *manifest = (struct contract_manifest){0};
     FILE *file = fopen(path, "re");
     if (!file) {

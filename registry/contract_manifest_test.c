@@ -95,3 +95,30 @@ Test(contract_manifest, one_that_is_not_there) {
     cr_expect_not(contract_manifest_read("/nowhere/m.yaml", &fixture.arena, &manifest, &problems));
     cr_expect(strstr(problems.at, "/nowhere/m.yaml: cannot be read"), "%s", problems.at);
 }
+
+/* --- what is small as a text, and large when its aliases are followed --- */
+
+static void repeat(struct text *text, const char *words, const char *behind, int count) {
+    for (int i = 0; i < count; i++) text_printf(text, "%s%d%s", words, i, behind);
+}
+
+Test(contract_manifest, aliases_that_are_too_large) {
+    struct text text = {0};
+    text_printf(&text, "topics:\n  first: &t {value: {message: [");
+    repeat(&text, "m", ",", 5000);
+    text_printf(&text, "m]}}\n");
+    repeat(&text, "  t", ": *t\n", 5000);
+    arena_deinit(&fixture.arena);
+    arena_init(&fixture.arena, SIZE_MAX);
+    refuses(text.at, "too large with all that its aliases stand for\n");
+    cr_expect_lt(fixture.arena.used, 128 << 20);
+    text_deinit(&text);
+}
+
+Test(contract_manifest, as_many_problems_as_anybody_reads) {
+    struct text text = {0};
+    repeat(&text, "wrong", ": 1\n", 1000);
+    refuses(text.at, "m.yaml:100:1: ");
+    cr_expect_not(strstr(problems.at, "m.yaml:101:"));
+    text_deinit(&text);
+}
