@@ -36,12 +36,20 @@ static void append_replace(struct partition *partition, struct append *append) {
     }
 }
 
+/* What was sent again has nothing in the log, and may come as often as its sender likes. */
+static bool log_needs(const struct partition *partition, const struct append *append) {
+    return append->bytes > 0 || partition->unformed == append;
+}
+
 static void partition_take_overdue(struct partition *partition, uint64_t now_ns,
                                    struct list *overdue) {
     list_each(node, &partition->pending) {
         struct append *append = list_entry(node, struct append, link);
         if (!append->may_time_out || now_ns < append->deadline_ns) continue;
-        append_replace(partition, append);
+        if (log_needs(partition, append))
+            append_replace(partition, append);
+        else
+            list_remove(&append->link);
         list_append(overdue, &append->link);
     }
 }

@@ -142,6 +142,8 @@ Test(space, what_has_its_offset_is_answered_in_time, .timeout = 60) {
     struct partition_view view;
     partition_look(fixture_partition(&fixture, 1), -1, -1, &view);
     cr_assert_eq(view.high_watermark, 0, "it can be read before it is durable");
+    const struct list *pending = &fixture_partition(&fixture, 1)->pending;
+    cr_assert_eq(pending->next->next, pending, "what was sent again is kept again");
     run_until_space();
     cr_assert_eq(append_batch_for_ms(1, fixture_batch(1, 1000000, 1000, 7, 0), 10000, true), 0);
     cr_assert_eq(append_for_ms(1, 100, 10000), 1);
