@@ -174,9 +174,10 @@ static void page_look(struct errand *errand, struct core *there) {
     struct partition_view view = {.code = ERROR_UNKNOWN_TOPIC_OR_PARTITION};
     page->batches.len = 0;
     if (partition) partition_look(partition, -1, -1, &view);
-    page->code = view.code;
-    if (!page->code) page_place(page, &view);
-    if (page->code || page->offset >= page->looked_max) {
+    /* Made or deleted at this moment: then there is nothing in it. */
+    page->code = partition ? view.code : ERROR_NONE;
+    if (partition && !page->code) page_place(page, &view);
+    if (!partition || page->code || page->offset >= page->looked_max) {
         errand_return(errand);
         return;
     }
