@@ -46,6 +46,14 @@ static bool is_wanted(const struct fetching *fetching, struct bytes name) {
     return false;
 }
 
+static bool bytes_count(struct fetching *fetching, size_t len) {
+    fetching->bytes += len;
+    return fetching->bytes <= SOURCES_BYTES_MAX ||
+           error_set(fetching->error, 0,
+                     "the schema and what it refers to are larger than %d bytes",
+                     SOURCES_BYTES_MAX);
+}
+
 /* They join the line behind those that are there; the first file of a name wins. */
 static bool references_take(struct fetching *fetching, const json_t *object) {
     const json_t *list = json_object_get(object, "references");
@@ -56,6 +64,7 @@ static bool references_take(struct fetching *fetching, const json_t *object) {
             .name = text_copy(fetching, item, "name"),
             .subject = text_copy(fetching, item, "subject"),
             .version = (int32_t)json_integer_value(json_object_get(item, "version"))};
+        if (!bytes_count(fetching, reference.name.len + reference.subject.len)) return false;
         if (is_wanted(fetching, reference.name)) continue;
         if (fetching->count == SCHEMA_FILES_MAX)
             return error_set(fetching->error, 0, "more than %d references", SCHEMA_FILES_MAX - 1);
@@ -73,12 +82,7 @@ static bool schema_take(struct fetching *fetching, const json_t *object, size_t 
     if (!type || strcmp(type, "PROTOBUF") != 0)
         return error_set(fetching->error, 0, "the schema is %.20s, and only PROTOBUF is understood",
                          type ? type : "AVRO");
-    fetching->bytes += text.len;
-    if (fetching->bytes > SOURCES_BYTES_MAX)
-        return error_set(fetching->error, 0,
-                         "the schema and what it refers to are larger than %d "
-                         "bytes",
-                         SOURCES_BYTES_MAX);
+    if (!bytes_count(fetching, text.len)) return false;
     file_fill(fetching, text, &fetching->files[file]);
     if (file == 0) {
         fetching->schema->id = (int32_t)json_integer_value(json_object_get(object, "id"));

@@ -8,7 +8,7 @@
 
 #include "cli/schema_source.h"
 
-enum { MEMORY_MAX = 256 << 20 };
+enum { MEMORY_MAX = 256 << 20, LISTED_MAX = 1000000 };
 
 enum cli_exit registry_exit(const struct error *error) {
     if (error->code == EINVAL) return CLI_USAGE;
@@ -39,6 +39,8 @@ static bool page_add(json_t *all, json_t *page, bool *is_last, struct error *err
     json_t *first = json_array_get(page, 0);
     *is_last = !first || json_equal(first, json_array_get(all, 0));
     if (!json_is_array(page)) return error_set(error, 0, "the registry's answer is not a list");
+    if (json_array_size(all) > LISTED_MAX)
+        return error_set(error, 0, "the registry lists more than %d schemas", LISTED_MAX);
     if (!*is_last) json_array_extend(all, page);
     return true;
 }
