@@ -104,12 +104,19 @@ static const struct producer_batch *producer_duplicate(const struct producer *pr
     return NULL;
 }
 
+/* On a ring of 2^31: half of it lies behind. */
+static bool sequence_precedes(int32_t sequence, int32_t other) {
+    uint32_t ahead = ((uint32_t)other - (uint32_t)sequence) & INT32_MAX;
+    return ahead > 0 && ahead < 1u << 30;
+}
+
 static enum error_code sequence_error(const struct producer *producer,
                                       const struct refusal *refusal,
                                       const struct batch_header *header) {
     if (producer && header->producer_epoch < producer->epoch) return ERROR_INVALID_PRODUCER_EPOCH;
     if (refusal && refusal->epoch == header->producer_epoch &&
-        refusal->sequence != header->base_sequence) {
+        refusal->sequence != header->base_sequence &&
+        !sequence_precedes(header->base_sequence, refusal->sequence)) {
         return ERROR_OUT_OF_ORDER_SEQUENCE_NUMBER;
     }
     if (!producer) return ERROR_NONE;
@@ -217,7 +224,9 @@ void producers_refuse(struct producers *producers, const struct batch_header *he
     refusal->marked_ms = now_ms;
     list_remove(&refusal->by_age);
     list_append(&producers->refused_by_age, &refusal->by_age);
-    if (header->producer_epoch <= refusal->epoch) return;
+    bool precedes = header->producer_epoch == refusal->epoch &&
+                    sequence_precedes(header->base_sequence, refusal->sequence);
+    if (header->producer_epoch <= refusal->epoch && !precedes) return;
     refusal->epoch = header->producer_epoch;
     refusal->sequence = header->base_sequence;
 }

@@ -15,8 +15,9 @@
  *
  * Refusals: a batch that was next but was refused in a way that its producer will retry (no space,
  * a contract that loads) is marked with its first sequence. Until that sequence is appended or the
- * epoch rises, any other sequence of that epoch is out of order, even where nothing else is known
- * of the producer: the batches behind the refused one in flight must not overtake it.
+ * epoch rises, any later sequence of that epoch is out of order, even where nothing else is known
+ * of the producer: the batches behind the refused one in flight must not overtake it. Those before
+ * it may still wait, with longer time-outs, and go on.
  *
  * Only producers_apply(), producers_expire() and decoding change what is known, in log order and by
  * times that the caller takes from the log, so that replay arrives at the same state. Refusals live
@@ -88,7 +89,7 @@ void producers_check(const struct producers *producers, const struct batch_heade
 void producers_apply(struct producers *producers, const struct batch_header *header,
                      int64_t base_offset, int64_t now_ms);
 /* Marks a batch that producers_check() would append but the caller refuses for now. While a mark of
- * the same epoch stands, the first one counts. */
+ * the same epoch stands, the lowest one counts. */
 void producers_refuse(struct producers *producers, const struct batch_header *header,
                       int64_t now_ms);
 /* Forgets producers and marks that are expiration_ms old or older. */

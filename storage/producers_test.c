@@ -154,6 +154,21 @@ static void refuse(struct producers *producers, struct batch_header header) {
     producers_refuse(producers, &header, 1000);
 }
 
+/* They waited together, and the last one had the shortest time-out. */
+Test(producers, what_precedes_a_refused_batch_goes_on) {
+    struct producers producers;
+    producers_init(&producers, 10);
+    refuse(&producers, batch(1, 0, 3, 1));
+    cr_assert(appends(&producers, batch(1, 0, 1, 2)));
+    refuse(&producers, batch(1, 0, 1, 2)); /* that one counts now */
+    cr_assert_eq(error_of(&producers, batch(1, 0, 3, 1)), ERROR_OUT_OF_ORDER_SEQUENCE_NUMBER);
+    apply(&producers, batch(1, 0, 1, 2), 0);
+    cr_assert(appends(&producers, batch(1, 0, 3, 1)));
+    refuse(&producers, batch(2, 0, 0, 1));
+    cr_assert(appends(&producers, batch(2, 0, LAST, 1)), "sequences wrap");
+    producers_deinit(&producers);
+}
+
 Test(producers, nothing_overtakes_a_refused_batch) {
     struct producers producers;
     producers_init(&producers, 10);
