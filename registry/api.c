@@ -42,6 +42,7 @@ const struct http_route registry_routes[] = {
     {VERB_GET, "/associations/resources/{}/{}", associations_handle},
     {VERB_GET, "/v1/metadata/id", cluster_handle},
     {VERB_GET, "/v1/metadata/version", server_version_handle},
+    {VERB_GET, "/v1/metadata/deployment", deployment_handle},
     {VERB_GET, "/rejects", rejects_handle},
     {VERB_GET, "/rejects/{}", rejects_handle},
     {VERB_GET, "/status/ready", ready_handle},

@@ -40,5 +40,6 @@ void version_delete_handle(struct http_exchange *exchange);
 void associations_handle(struct http_exchange *exchange);
 void cluster_handle(struct http_exchange *exchange);
 void server_version_handle(struct http_exchange *exchange);
+void deployment_handle(struct http_exchange *exchange);
 void ready_handle(struct http_exchange *exchange);
 void rejects_handle(struct http_exchange *exchange);

@@ -18,6 +18,13 @@ void server_version_handle(struct http_exchange *exchange) {
     call_answer(call);
 }
 
+/* Attributes are the operator's words over there, none by default. */
+void deployment_handle(struct http_exchange *exchange) {
+    struct api_call *call = call_new(exchange);
+    text_printf(&call->body, "{\"attributes\":[]}");
+    call_answer(call);
+}
+
 void ready_handle(struct http_exchange *exchange) {
     struct api_call *call = call_begin(exchange, ready_handle);
     if (!call) return;

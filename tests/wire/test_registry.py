@@ -35,6 +35,7 @@ def test_probes_and_unknown_paths():
         assert "PROTOBUF" in registry.get("/schemas/types")
         assert registry.get("/contexts") == ["."]
         assert registry.get("/v1/metadata/id")["scope"]["clusters"]["kafka-cluster"]
+        assert registry.get("/v1/metadata/deployment") == {"attributes": []}
         # A string instead of an object made every JavaScript producer fail elsewhere.
         for path in ("/nothing", "/exporters", "/dek-registry/v1/keks", "/subjects/a/b/c/d/e/f"):
             assert registry.refused("GET", path) == (404, 404), path
