@@ -14,7 +14,7 @@
 #include "registry/contract.h"
 #include "registry/descriptor.h"
 #include "registry/framing.h"
-#include "tests/fuzz/contract_oracle.h"
+#include "tests/fuzz/oracle.h"
 
 static const char *const texts[] = {
     "syntax = \"proto3\"; message A { int32 a = 1; sint64 b = 2; bool c = 3; fixed32 d = 4;\n"

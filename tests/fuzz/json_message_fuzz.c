@@ -14,7 +14,7 @@
 #include "registry/compile.h"
 #include "registry/json_read.h"
 #include "registry/json_write.h"
-#include "tests/fuzz/json_message_oracle.h"
+#include "tests/fuzz/oracle.h"
 
 enum { DEEP = 30 };
 

@@ -1,4 +1,4 @@
-#include "tests/fuzz/json_message_oracle.h"
+#include "tests/fuzz/oracle.h"
 
 #include <google/protobuf/descriptor.h>
 #include <google/protobuf/descriptor.pb.h>
@@ -32,6 +32,12 @@ struct oracle *oracle_new(const uint8_t *set, size_t len, const char *message) {
     const pb::Descriptor *type = oracle->pool.FindMessageTypeByName(message);
     oracle->prototype = type ? oracle->factory.GetPrototype(type) : nullptr;
     return oracle->prototype ? oracle : nullptr;
+}
+
+bool oracle_accepts(struct oracle *oracle, const uint8_t *payload, size_t len) {
+    std::unique_ptr<pb::Message> message(oracle->prototype->New());
+    return message->ParsePartialFromArray(payload, static_cast<int>(len)) &&
+           message->IsInitialized();
 }
 
 // The default of a field, on the wire.
