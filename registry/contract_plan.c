@@ -145,12 +145,40 @@ static void setting_add(struct contract_plan *plan, enum schema_record_kind kind
     record_add(plan, &record, NULL);
 }
 
+struct level_wish {
+    struct map_node node;
+    struct bytes subject;
+    enum compatibility_level level;
+    const char *place;
+};
+
+/* False with a problem where another level was wanted before: each start would write both. */
+static bool level_wish_add(struct contract_plan *plan, struct bytes name,
+                           enum compatibility_level level, const char *place) {
+    uint64_t hash = hash_bytes(name);
+    struct map_node *node = map_find(&plan->level_wishes, hash);
+    for (; node; node = map_find_next(node)) {
+        const struct level_wish *wish = map_entry(node, struct level_wish, node);
+        if (!bytes_equal(wish->subject, name)) continue;
+        return wish->level == level ||
+               problem(plan, place, "subject \"%.*s\" has compatibility %s by %s, %s here",
+                       BYTES_FORMAT(name), compatibility_level_name(wish->level), wish->place,
+                       compatibility_level_name(level));
+    }
+    struct level_wish *wish = arena_new(plan->arena, struct level_wish);
+    *wish = (struct level_wish){.subject = name, .level = level, .place = place};
+    map_insert(&plan->level_wishes, &wish->node, hash);
+    return true;
+}
+
 /* The part's own level, or that for the whole folder. */
-static void level_have(struct contract_plan *plan, struct bytes name, const char *own) {
+static void level_have(struct contract_plan *plan, struct bytes name, const char *own,
+                       const char *place) {
     const char *wanted = own ? own : plan->manifest->compatibility;
     const struct subject *subject = subjects_named(&plan->staged, name);
     enum compatibility_level level;
     if (!wanted || !compatibility_level_parse(bytes_of_text(wanted), &level)) return;
+    if (!level_wish_add(plan, name, level, place)) return;
     if (subject && subject->level_set && subject->level == level) return;
     setting_add(plan, SCHEMA_RECORD_CONFIG, name, compatibility_level_name(level));
 }
@@ -163,7 +191,7 @@ static void lock_have(struct contract_plan *plan, struct bytes name) {
 
 static void path_have(struct contract_plan *plan, size_t index) {
     struct bytes name = plan->folder->files[index].name;
-    level_have(plan, name, NULL);
+    level_have(plan, name, NULL, plan->folder->files[index].place);
     plan->versions[index] = version_have(plan, index, name);
 }
 
@@ -253,7 +281,7 @@ static struct bytes subject_of(struct contract_plan *plan, const struct manifest
 
 static void file_bind(struct contract_plan *plan, const struct manifest_part *part, size_t index,
                       struct bytes subject) {
-    level_have(plan, subject, part->values[MANIFEST_COMPATIBILITY]);
+    level_have(plan, subject, part->values[MANIFEST_COMPATIBILITY], part->place);
     plan->bound[index] = true;
     if (version_have(plan, index, subject) && manifest_part_has(part, MANIFEST_LOCK))
         lock_have(plan, subject);
@@ -370,6 +398,7 @@ bool contract_plan_make(struct contract_plan *plan, const struct contract_folder
     plan->versions = (int32_t *)memory_zero(folder->count + 1, sizeof(int32_t));
     plan->bound = (bool *)memory_zero(folder->count + 1, sizeof(bool));
     schema_view_unfold(view, &plan->staged);
+    map_init(&plan->level_wishes);
     for (size_t i = 0; i < folder->count; i++) {
         file_prepare(plan, i);
         if (plan->schemas[i] && folder->files[i].is_imported) path_have(plan, i);
@@ -386,6 +415,7 @@ void contract_plan_deinit(struct contract_plan *plan) {
         if (plan->schemas[i]) schema_drop(plan->schemas[i]);
     if (plan->view) schema_view_drop(plan->view);
     if (plan->schemas) subjects_deinit(&plan->staged);
+    map_deinit(&plan->level_wishes);
     free(plan->schemas);
     free(plan->versions);
     free(plan->bound);

@@ -41,6 +41,7 @@ struct contract_plan {
     size_t problem_count;
     struct subjects staged;   /* with what is planned */
     struct schema_view *view; /* of them, for looking and comparing; NULL: none yet */
+    struct map level_wishes;  /* one per subject that is to have a level */
     struct schema **schemas;  /* of the files; NULL: has a problem */
     int32_t *versions;        /* of the files under their paths; 0: not registered there */
     bool *bound;              /* whether a topic is bound to the file */

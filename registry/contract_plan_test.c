@@ -186,6 +186,22 @@ Test(contract_plan, levels_and_locks) {
     cr_expect_eq(version_of("orders-value"), 2, "the lock is for serializers");
 }
 
+#define TWO(first, second)                                                             \
+    "topics:\n  a:\n    value: {message: shop.Item, subject: s, compatibility: " first \
+    "}\n  b:\n    value: {message: shop.Item, subject: s, compatibility: " second "}\n"
+
+/* Or every start would write the one, then the other. */
+Test(contract_plan, a_subject_has_one_level) {
+    write_shop();
+    refuses(TWO("FULL", "NONE"), "/millrace.yaml:5: subject \"s\" has compatibility FULL by ");
+    cr_expect(strstr(problems.at, "/millrace.yaml:3, NONE here"), "%s", problems.at);
+    settles(TWO("NONE", "none"), 4);
+    refuses(TWO("FULL", "NONE"), "/millrace.yaml:5: subject \"s\" has");
+    refuses("compatibility: FULL\n" BIND("{message: shop.Item, subject: item.proto, "
+                                         "compatibility: NONE}"),
+            "/millrace.yaml:4: subject \"item.proto\" has compatibility FULL by ");
+}
+
 Test(contract_plan, modes_that_forbid) {
     const struct schema_record import = {.kind = SCHEMA_RECORD_MODE,
                                          .subject = BYTES_OF("item.proto"),
