@@ -41,3 +41,19 @@ Test(memory, container_of_finds_the_owner) {
     } owner;
     cr_assert_eq(container_of(&owner.member, struct owner, member), &owner);
 }
+
+Test(memory, copies_of_any_length_at_any_place) {
+    enum { MAX = 3 * 2048 + 64 };
+    uint8_t from[MAX], to[MAX + 2];
+    for (size_t at = 0; at < MAX; at++) from[at] = (uint8_t)(at * 31 + at / 256);
+    static const size_t lengths[] = {0, 1, 2047, 2048, 2049, 4096, 4097, 3 * 2048};
+    for (size_t at = 0; at < array_count(lengths); at++) {
+        size_t len = lengths[at];
+        for (size_t skip = 0; skip < 64; skip += 21) {
+            memset(to, 0xee, sizeof to);
+            memory_copy(to + 1, from + skip, len);
+            cr_assert(to[0] == 0xee && to[len + 1] == 0xee);
+            cr_assert_eq(memcmp(to + 1, from + skip, len), 0);
+        }
+    }
+}

@@ -4,6 +4,7 @@
 
 #include "base/check.h"
 #include "base/clock.h"
+#include "base/memory.h"
 #include "base/say.h"
 #include "broker/core.h"
 #include "broker/fetch_session.h"
@@ -222,7 +223,7 @@ static void connection_ask(struct connection *connection) {
 
 static size_t take(struct bytes *in, void *to, size_t len) {
     if (len > in->len) len = in->len;
-    memcpy(to, in->at, len);
+    memory_copy(to, in->at, len);
     in->at += len;
     in->len -= len;
     return len;

@@ -71,7 +71,7 @@ static void answer_windows(struct read *read, const struct cold_walk *walk) {
         const struct window *window = walk->held[at];
         size_t skip = at == first ? walk->found % WINDOW_BYTES : 0, len = WINDOW_BYTES - skip;
         if (len > total - done) len = total - done;
-        if (copies) memcpy(copy + done, window->chunk->at + skip, len);
+        if (copies) memory_copy(copy + done, window->chunk->at + skip, len);
         read->pieces[at - first] = bytes_make(window->chunk->at + skip, len);
         read->pins[at - first] = window->chunk;
         if (!copies) chunk_pin(window->chunk);
@@ -149,7 +149,7 @@ static bool cold_join(struct cold_read *cold) {
     uint64_t end = readable_end(partition, rest.segment);
     uint8_t bytes[BATCH_HEADER_SIZE];
     size_t front = have < sizeof bytes ? have : sizeof bytes;
-    memcpy(bytes, cold->buffer, front);
+    memory_copy(bytes, cold->buffer, front);
     if (at + sizeof bytes > end) return false;
     tail_copy(&partition->tail, rest, bytes + front, sizeof bytes - front);
     struct batch_header header;
@@ -158,7 +158,7 @@ static bool cold_join(struct cold_read *cold) {
     if (size < have || at + size > end) return false;
     if (size > cold->walk.bytes_max && !cold->walk.minimum_one) return true;
     uint8_t *joined = memory_new(size);
-    memcpy(joined, cold->buffer, have);
+    memory_copy(joined, cold->buffer, have);
     tail_copy(&partition->tail, rest, joined + have, size - have);
     if (batch_crc_valid(bytes_make(joined, size))) {
         answer_buffer(cold->read, joined, size);
@@ -208,7 +208,7 @@ static void alone_run(struct work *work) {
             cold->cut = true;
             cold->buffer = memory_new(front);
             cold->buffer_len = front;
-            memcpy(cold->buffer, bytes, front);
+            memory_copy(cold->buffer, bytes, front);
             return;
         }
         if (!batch_header_read(bytes_make(bytes, sizeof bytes), &header) ||

@@ -80,7 +80,7 @@ int compact_target_add(struct compact_target *target, struct bytes batch) {
     while (batch.len) {
         size_t room = PIECE_BYTES - target->piece_len;
         size_t part = batch.len < room ? batch.len : room;
-        memcpy(target->piece + target->piece_len, batch.at, part);
+        memory_copy(target->piece + target->piece_len, batch.at, part);
         target->piece_len += part;
         batch = bytes_make(batch.at + part, batch.len - part);
         int result = target->piece_len == PIECE_BYTES ? target_write(target) : 0;

@@ -62,7 +62,7 @@ static void tail_write(struct tail *tail, struct place place, struct bytes bytes
         struct chunk *chunk = tail_room(tail, place, bytes.len);
         size_t room = chunk->capacity - chunk->used;
         size_t part = bytes.len < room ? bytes.len : room;
-        memcpy(chunk->at + chunk->used, bytes.at, part);
+        memory_copy(chunk->at + chunk->used, bytes.at, part);
         chunk->used += (uint32_t)part;
         place.position += part;
         bytes = bytes_make(bytes.at + part, bytes.len - part);
@@ -136,7 +136,7 @@ void tail_copy(const struct tail *tail, struct place place, void *into, size_t l
         size_t skip = place.position - chunk->position;
         size_t part = chunk->used - skip;
         if (part > len) part = len;
-        memcpy(to, chunk->at + skip, part);
+        memory_copy(to, chunk->at + skip, part);
         to += part;
         place.position += part;
         len -= part;
