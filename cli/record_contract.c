@@ -31,7 +31,8 @@ bool record_contracts_init(struct record_contracts *contracts, struct cluster *c
         topic_configs_read(cluster, topic, NULL, &message, error);
     if (told) configs_take(contracts, told);
     arena_deinit(&message);
-    return told && registry_schemas_init(&contracts->schemas, settings, error);
+    if (!told || !topic_config_has_contract(&contracts->config)) return told;
+    return registry_schemas_init(&contracts->schemas, settings, error);
 }
 
 void record_contracts_deinit(struct record_contracts *contracts) {

@@ -21,8 +21,8 @@ struct record_contracts {
     struct record_contract parts[CONTRACT_PARTS];
 };
 
-/* False when the broker does not tell, or --registry is no address; record_contracts_deinit()
- * either way. */
+/* False when the broker does not tell, or there is a contract and --registry is no address;
+ * record_contracts_deinit() either way. */
 bool record_contracts_init(struct record_contracts *contracts, struct cluster *cluster,
                            const char *topic, const struct settings *settings, struct error *error);
 void record_contracts_deinit(struct record_contracts *contracts);
