@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 #include <yaml.h>
 
+#include "base/map.h"
 #include "config/suggest.h"
 #include "metadata/catalog.h"
 #include "registry/compatibility.h"
@@ -35,6 +36,7 @@ struct reading {
     yaml_document_t document;
     struct arena *arena;
     struct contract_manifest *manifest;
+    struct map names; /* struct topic_name: of the topics so far */
     struct text *problems;
     size_t problem_count, used_before;
 };
@@ -192,13 +194,28 @@ static void topic_part(struct reading *reading, void *context, const char *key,
     part_check(reading, into.part, key_node);
 }
 
+struct topic_name {
+    struct map_node node;
+    struct bytes name;
+};
+
+/* False when it is there already. */
+static bool name_add(struct reading *reading, struct bytes name) {
+    uint64_t hash = hash_bytes(name);
+    struct map_node *node = map_find(&reading->names, hash);
+    for (; node; node = map_find_next(node))
+        if (bytes_equal(map_entry(node, struct topic_name, node)->name, name)) return false;
+    struct topic_name *added = arena_new(reading->arena, struct topic_name);
+    added->name = name;
+    map_insert(&reading->names, &added->node, hash);
+    return true;
+}
+
 static void topic_check(struct reading *reading, const struct manifest_topic *topic,
                         const yaml_node_t *node) {
-    const struct contract_manifest *manifest = reading->manifest;
     struct error error;
-    for (size_t i = 0; i + 1 < manifest->count; i++)
-        if (bytes_equal(manifest->topics[i].name, topic->name))
-            problem(reading, node, "the topic \"%.*s\" is there twice", BYTES_FORMAT(topic->name));
+    if (!name_add(reading, topic->name))
+        problem(reading, node, "the topic \"%.*s\" is there twice", BYTES_FORMAT(topic->name));
     if (!catalog_name_is_valid(topic->name, &error))
         problem(reading, node, "%s", error.text);
     else if (catalog_name_is_internal(topic->name) || bytes_equal_text(topic->name, SCHEMAS_TOPIC))
@@ -277,8 +294,10 @@ bool contract_manifest_read(const char *path, struct arena *arena,
     bool loaded = document_load(&reading, file);
     fclose(file);
     if (!loaded) return false;
+    map_init(&reading.names);
     yaml_node_t *root = yaml_document_get_root_node(&reading.document);
     if (root) each_pair(&reading, root, "`topics:` and `compatibility:`", root_key, NULL);
+    map_deinit(&reading.names);
     yaml_document_delete(&reading.document);
     return reading.problem_count == 0;
 }

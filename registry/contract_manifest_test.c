@@ -115,6 +115,19 @@ Test(contract_manifest, aliases_that_are_too_large) {
     text_deinit(&text);
 }
 
+Test(contract_manifest, as_many_topics_as_there_can_be) {
+    struct text text = {0};
+    text_printf(&text, "topics:\n");
+    repeat(&text, " ", ": {}\n", 80000);
+    arena_deinit(&fixture.arena);
+    arena_init(&fixture.arena, SIZE_MAX);
+    cr_assert(reads(text.at) && manifest.count == 80000, "%s", problems.at);
+    text_printf(&text, " 0: {}\n");
+    refuses(text.at, "m.yaml:80002:2: the topic \"0\" is there twice\n");
+    cr_assert_lt(text.len, MANIFEST_BYTES_MAX);
+    text_deinit(&text);
+}
+
 Test(contract_manifest, as_many_problems_as_anybody_reads) {
     struct text text = {0};
     repeat(&text, "wrong", ": 1\n", 1000);
