@@ -6,20 +6,26 @@
 #include "base/base64.h"
 #include "base/clock.h"
 #include "registry/compile.h"
-#include "registry/linked_schema.h"
+#include "registry/subjects.h"
 
 enum { MEMORY_MAX = 256 << 20, SOURCES_BYTES_MAX = 4 << 20, ASK_AGAIN_MS = 2000 };
 
 /* --- what the registry says --- */
 
+/* Where a file comes from; the first by its schema's path instead. What it refers to without a
+ * context is of its own one. */
+struct file_source {
+    struct bytes context, subject;
+    int32_t version;
+};
+
 /* A schema's text and its references; `files` is the compiler's input so far. */
 struct fetching {
     const struct registry_schemas *schemas;
     struct registry_schema *schema;
-    struct bytes context;
     struct error *error;
-    struct schema_file files[SCHEMA_FILES_MAX];       /* the schema itself is the first */
-    struct schema_reference wanted[SCHEMA_FILES_MAX]; /* by file; the first is not one */
+    struct schema_file files[SCHEMA_FILES_MAX]; /* the schema itself is the first */
+    struct file_source sources[SCHEMA_FILES_MAX];
     size_t count, bytes;
 };
 
@@ -42,7 +48,7 @@ static void file_fill(struct fetching *fetching, struct bytes text, struct schem
 
 static bool is_wanted(const struct fetching *fetching, struct bytes name) {
     for (size_t i = 1; i < fetching->count; i++)
-        if (bytes_equal(fetching->wanted[i].name, name)) return true;
+        if (bytes_equal(fetching->files[i].name, name)) return true;
     return false;
 }
 
@@ -55,21 +61,23 @@ static bool bytes_count(struct fetching *fetching, size_t len) {
 }
 
 /* They join the line behind those that are there; the first file of a name wins. */
-static bool references_take(struct fetching *fetching, const json_t *object) {
+static bool references_take(struct fetching *fetching, const json_t *object, size_t file) {
+    struct bytes context = fetching->sources[file].context;
     const json_t *list = json_object_get(object, "references");
     const json_t *item;
     size_t i;
     json_array_foreach(list, i, item) {
-        struct schema_reference reference = {
-            .name = text_copy(fetching, item, "name"),
-            .subject = text_copy(fetching, item, "subject"),
-            .version = (int32_t)json_integer_value(json_object_get(item, "version"))};
-        if (!bytes_count(fetching, reference.name.len + reference.subject.len)) return false;
-        if (is_wanted(fetching, reference.name)) continue;
+        struct bytes name = text_copy(fetching, item, "name");
+        struct bytes subject = subject_qualify(context, text_copy(fetching, item, "subject"),
+                                               &fetching->schema->arena);
+        json_int_t version = json_integer_value(json_object_get(item, "version"));
+        if (!bytes_count(fetching, name.len + subject.len)) return false;
+        if (is_wanted(fetching, name)) continue;
         if (fetching->count == SCHEMA_FILES_MAX)
             return error_set(fetching->error, 0, "more than %d references", SCHEMA_FILES_MAX - 1);
-        fetching->files[fetching->count].name = reference.name;
-        fetching->wanted[fetching->count++] = reference;
+        fetching->files[fetching->count].name = name;
+        fetching->sources[fetching->count++] =
+            (struct file_source){subject_context(subject), subject, (int32_t)version};
     }
     return true;
 }
@@ -89,7 +97,7 @@ static bool schema_take(struct fetching *fetching, const json_t *object, size_t 
         fetching->schema->version = (int32_t)json_integer_value(json_object_get(object, "version"));
         fetching->schema->guid = text_copy(fetching, object, "guid");
     }
-    return references_take(fetching, object);
+    return references_take(fetching, object, file);
 }
 
 static bool file_fetch(struct fetching *fetching, const char *path, size_t file) {
@@ -106,12 +114,10 @@ static bool file_fetch(struct fetching *fetching, const char *path, size_t file)
     return good;
 }
 
-static const char *reference_path(struct fetching *fetching,
-                                  const struct schema_reference *reference) {
+static const char *source_path(struct fetching *fetching, const struct file_source *source) {
     struct arena *arena = &fetching->schema->arena;
-    struct bytes subject = reference_subject(fetching->context, reference, arena);
     return arena_format(arena, "/subjects/%s/versions/%d?deleted=true",
-                        registry_path_segment(arena, subject), reference->version);
+                        registry_path_segment(arena, source->subject), source->version);
 }
 
 /* --- what is made of it --- */
@@ -121,7 +127,7 @@ static bool schema_fetch(struct fetching *fetching) {
     fetching->count = 1;
     bool good = file_fetch(fetching, schema->path, 0);
     for (size_t i = 1; good && i < fetching->count; i++)
-        good = file_fetch(fetching, reference_path(fetching, &fetching->wanted[i]), i);
+        good = file_fetch(fetching, source_path(fetching, &fetching->sources[i]), i);
     if (!good) return false;
     schema->compiled = new_zero(struct schema_compiled);
     if (!schema_compile(&fetching->files[0], fetching->files + 1, fetching->count - 1,
@@ -150,7 +156,7 @@ static void schema_fill(struct registry_schemas *schemas, struct registry_schema
     struct fetching *fetching = new_zero(struct fetching);
     fetching->schemas = schemas;
     fetching->schema = schema;
-    fetching->context = context;
+    fetching->sources[0].context = context;
     fetching->error = &schema->problem;
     schema_fetch(fetching);
     free(fetching);

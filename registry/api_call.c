@@ -206,25 +206,17 @@ static struct bytes context_plain(struct bytes context) {
     return context.len > 0 ? context : BYTES_OF(".");
 }
 
-/* A name without its context, and the context. ":.:a" is "a". */
-static struct bytes qualify(struct api_call *call, struct bytes context, struct bytes name) {
-    bool is_qualified = name.len > 1 && name.at[0] == ':' && name.at[1] == '.';
-    if (is_qualified && bytes_starts_with(name, BYTES_OF(":.:")))
-        return bytes_make(name.at + 3, name.len - 3);
-    if (is_qualified || bytes_equal_text(context, ".")) return name;
-    return bytes_of_text(
-        arena_format(&call->arena, ":%.*s:%.*s", BYTES_FORMAT(context), BYTES_FORMAT(name)));
-}
-
 struct bytes call_subject(struct api_call *call, size_t index) {
     check(index < call->exchange->part_count);
-    return qualify(call, context_plain(call->exchange->prefix), call->exchange->parts[index]);
+    return subject_qualify(context_plain(call->exchange->prefix), call->exchange->parts[index],
+                           &call->arena);
 }
 
 struct bytes call_context(struct api_call *call) {
     struct bytes subject = call_parameter(call, "subject");
     struct bytes context = context_plain(call->exchange->prefix);
-    return bytes_is_null(subject) ? context : subject_context(qualify(call, context, subject));
+    if (bytes_is_null(subject)) return context;
+    return subject_context(subject_qualify(context, subject, &call->arena));
 }
 
 /* --- numbers --- */

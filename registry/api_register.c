@@ -125,8 +125,9 @@ static bool is_stale(const struct registration *registration, const struct subje
     if (subjects->setting_generation > seen || is_newer(subjects, registration->subject, seen))
         return true;
     for (size_t i = 0; i < entry->reference_count; i++) {
-        struct bytes name = reference_subject(registration->schema->context, &entry->references[i],
-                                              &registration->call->arena);
+        struct bytes name =
+            subject_qualify(registration->schema->context, entry->references[i].subject,
+                            &registration->call->arena);
         if (is_newer(subjects, name, seen)) return true;
     }
     return false;

@@ -113,8 +113,7 @@ static bool may_register(struct contract_plan *plan, size_t index, struct bytes 
                        "default one",
                        BYTES_FORMAT(subject), BYTES_FORMAT(context));
     if (!subject_name_is_valid(subject))
-        return problem(plan, place, "the name is too long for a subject: %.*s",
-                       BYTES_FORMAT(subject));
+        return problem(plan, place, "this can be no subject's name: %.*s", BYTES_FORMAT(subject));
     return true;
 }
 

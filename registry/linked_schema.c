@@ -27,22 +27,10 @@ static void file_fill(struct sources *sources, struct bytes text, struct schema_
     byte_buffer_deinit(&decoded);
 }
 
-static bool is_qualified(struct bytes subject) {
-    return subject.len > 1 && subject.at[0] == ':' && subject.at[1] == '.';
-}
-
-struct bytes reference_subject(struct bytes context, const struct schema_reference *reference,
-                               struct arena *arena) {
-    struct bytes name = reference->subject;
-    if (is_qualified(name) || bytes_equal_text(context, ".")) return name;
-    return bytes_of_text(
-        arena_format(arena, ":%.*s:%.*s", BYTES_FORMAT(context), BYTES_FORMAT(name)));
-}
-
 const struct schema_version *reference_find(const struct schema_view *view, struct bytes context,
                                             const struct schema_reference *reference,
                                             struct arena *arena) {
-    struct bytes name = reference_subject(context, reference, arena);
+    struct bytes name = subject_qualify(context, reference->subject, arena);
     const struct schema_subject *subject = schema_view_subject(view, name);
     return subject ? schema_subject_version(subject, reference->version, reference->version != -1)
                    : NULL;

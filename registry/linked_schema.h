@@ -29,10 +29,8 @@ void linked_schema_print(struct linked_schema *schema, bool normalize, struct te
 /* Its own file, serialized, names resolved: what `format=serialized` answers. */
 struct bytes linked_schema_file(const struct linked_schema *schema);
 
-/* The qualified name of the subject that a reference of a schema in `context` means. */
-struct bytes reference_subject(struct bytes context, const struct schema_reference *reference,
-                               struct arena *arena);
-/* The version that a reference means, hidden ones counting, -1 being the latest; or NULL. */
+/* The version that a reference of a schema in `context` means, hidden ones counting, -1 being the
+ * latest; or NULL. */
 const struct schema_version *reference_find(const struct schema_view *view, struct bytes context,
                                             const struct schema_reference *reference,
                                             struct arena *arena);

@@ -4,6 +4,7 @@
 #include "base/utf8.h"
 
 #define DEFAULT_CONTEXT BYTES_OF(".")
+#define SAYS_DEFAULT BYTES_OF(":.:")
 
 enum { NAME_BYTES_MAX = 1000, VERSIONS_MAX = 100000 };
 
@@ -32,11 +33,26 @@ struct bytes subject_context(struct bytes name) {
     return end ? bytes_make(name.at + 1, (size_t)(end - name.at - 1)) : DEFAULT_CONTEXT;
 }
 
+static bool is_qualified(struct bytes name) { return bytes_starts_with(name, BYTES_OF(":.")); }
+
+static bool says_default(struct bytes name) { return bytes_starts_with(name, SAYS_DEFAULT); }
+
+static struct bytes behind_default(struct bytes name) {
+    return bytes_make(name.at + SAYS_DEFAULT.len, name.len - SAYS_DEFAULT.len);
+}
+
+struct bytes subject_qualify(struct bytes context, struct bytes name, struct arena *arena) {
+    if (says_default(name)) return behind_default(name);
+    if (is_qualified(name) || bytes_equal(context, DEFAULT_CONTEXT)) return name;
+    return bytes_of_text(
+        arena_format(arena, ":%.*s:%.*s", BYTES_FORMAT(context), BYTES_FORMAT(name)));
+}
+
 bool subject_name_is_valid(struct bytes name) {
     if (name.len == 0 || name.len > NAME_BYTES_MAX) return false;
     for (size_t i = 0; i < name.len; i++)
         if (name.at[i] < ' ' || name.at[i] == 0x7f) return false;
-    return utf8_valid_length(name) == name.len;
+    return !says_default(name) && utf8_valid_length(name) == name.len;
 }
 
 static uint64_t id_hash(struct bytes context, int32_t id) {
@@ -305,12 +321,12 @@ struct subject_version *subjects_find_same(const struct subjects *subjects,
 
 bool reference_means(const struct schema_reference *reference, struct bytes context,
                      struct bytes name) {
-    bool is_qualified = bytes_starts_with(reference->subject, BYTES_OF(":."));
-    if (is_qualified || bytes_equal_text(context, "."))
-        return bytes_equal(reference->subject, name);
+    struct bytes said = reference->subject;
+    if (says_default(said)) return bytes_equal(behind_default(said), name);
+    if (is_qualified(said) || bytes_equal(context, DEFAULT_CONTEXT)) return bytes_equal(said, name);
     if (!bytes_equal(context, subject_context(name))) return false;
     size_t prefix = context.len + 2; /* ":.name:" */
-    return bytes_equal(reference->subject, bytes_make(name.at + prefix, name.len - prefix));
+    return bytes_equal(said, bytes_make(name.at + prefix, name.len - prefix));
 }
 
 static bool refers_to(const struct subject_version *from, const struct subject_version *version) {

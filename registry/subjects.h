@@ -100,9 +100,13 @@ struct subject_version *subjects_find_referrer(const struct subjects *subjects,
  * counting or not; or NULL. Takes no longer than for one of them. */
 struct subject_version *subjects_find_referred(const struct subjects *subjects,
                                                const struct subject *subject, bool deleted_too);
+/* ".name" of ":.name:rest", else "."; a part of the name. */
 struct bytes subject_context(struct bytes name);
-/* Whether a reference of a schema in `context` means the subject of that qualified name: without a
- * context of its own it means one of the referrer's. */
+/* A name as it is kept: one without a context of its own is of `context`, and ":.:rest", which says
+ * the default one, is "rest". Made in the arena where it has to be. */
+struct bytes subject_qualify(struct bytes context, struct bytes name, struct arena *arena);
+/* Whether a reference of a schema in `context` means the subject of that name, as
+ * subject_qualify() has it. */
 bool reference_means(const struct schema_reference *reference, struct bytes context,
                      struct bytes name);
 /* The highest id ever given in a context; 0 when none was. */
@@ -111,7 +115,7 @@ int32_t subjects_id_highest(const struct subjects *subjects, struct bytes contex
  * answers how many. The names stay the subjects'. */
 size_t subjects_contexts(const struct subjects *subjects, struct registry_context *contexts);
 /* Names are printed in logs and kept in records: at most 1,000 bytes of UTF-8 without control
- * characters. */
+ * characters, in the form of subject_qualify(). */
 bool subject_name_is_valid(struct bytes name);
 
 /* What holds for a subject: its own setting, that of its context (":.name:"), that for all, or the

@@ -184,6 +184,9 @@ Test(subjects, a_reference_means_one_subject) {
     cr_expect(means(":.y:b", ".x", ":.y:b"));
     cr_expect_not(means(":.y:b", ".x", ":.x::.y:b"));
     cr_expect_not(means("b", ".x", ":.x"));
+    cr_expect(means(":.:b", ".x", "b"));
+    cr_expect(means(":.:b", ".", "b"));
+    cr_expect_not(means(":.:b", ".x", ":.x:b"));
 }
 
 Test(subjects, settings_of_a_subject_come_before_those_for_all) {
@@ -206,6 +209,24 @@ Test(subjects, settings_of_a_subject_come_before_those_for_all) {
     cr_expect_eq(subjects_mode(&subjects, a), MODE_READONLY_OVERRIDE);
     cr_expect_null(subjects_find(&subjects, a, true), "settings alone make no subject");
     subjects_deinit(&subjects);
+}
+
+Test(subjects, names_as_they_are_kept) {
+    static const struct {
+        const char *context, *name, *kept;
+    } rows[] = {{".", "a", "a"},         {".x", "a", ":.x:a"}, {".x", ":.y:a", ":.y:a"},
+                {".", ":.y:a", ":.y:a"}, {".x", ":.:a", "a"},  {".", ":.:a", "a"},
+                {".x", "", ":.x:"},      {".x", ":.:", ""}};
+    struct arena arena;
+    arena_init(&arena, SIZE_MAX);
+    for (size_t i = 0; i < array_count(rows); i++) {
+        struct bytes kept =
+            subject_qualify(bytes_of_text(rows[i].context), bytes_of_text(rows[i].name), &arena);
+        cr_expect(bytes_equal_text(kept, rows[i].kept), "%s %s", rows[i].context, rows[i].name);
+    }
+    arena_deinit(&arena);
+    cr_expect_not(subject_name_is_valid(BYTES_OF(":.:a")), "it is kept as \"a\"");
+    cr_expect(subject_name_is_valid(BYTES_OF(":.x:a")));
 }
 
 Test(subjects, contexts_of_names) {

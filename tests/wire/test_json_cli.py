@@ -205,6 +205,11 @@ def test_other_schemas_and_topics_without_a_contract():
         # As ever: text goes in and comes out.
         run(broker, "produce", "plain", "--json", said='{"a": 1}\nhello\n')
         assert run(broker, "consume", "plain") == '{"a": 1}\nhello\n'
+        # Nothing is asked of a registry then, not even that we can speak to it.
+        secure = ("-r", "https://registry.example")
+        run_cli(broker, "produce", "plain", "--json", "there", *secure)
+        assert run_cli(broker, "consume", "plain", *secure) == '{"a": 1}\nhello\nthere\n'
+        assert "not the address" in run_cli(broker, "consume", "t", *secure, status=2)
 
 
 def test_subjects_by_record_and_in_contexts():
@@ -224,3 +229,25 @@ def test_subjects_by_record_and_in_contexts():
                                          "millrace.value.message": "shop.Order"})
         run(broker, "produce", "c", "--json", '{"number": 3}')
         assert run(broker, "consume", "c") == '{"number":3}\n'
+
+
+def test_references_of_references_in_another_context():
+    """What a schema refers to without a context is of its own one, not of the first schema's."""
+    with Broker(ephemeral=True) as broker, broker.connect() as client:
+        def refer(subject, text, name, referred):
+            Registry(broker).post(f"/subjects/{subject}/versions", {
+                "schemaType": "PROTOBUF", "schema": text,
+                "references": [{"name": name, "subject": referred, "version": -1}]})
+        head = 'syntax = "proto3"; package shop; '
+        register(broker, "unit", head + "message Unit { int32 n = 1; }")
+        refer(":.c:part", head + 'import "unit.proto"; message Part { Unit unit = 1; }',
+              "unit.proto", ":.:unit")
+        refer(":.c:item", head + 'import "part.proto"; message Item { Part part = 1; }',
+              "part.proto", "part")
+        refer("t-value", head + 'import "item.proto"; message Order { Item item = 1; }',
+              "item.proto", ":.c:item")
+        assert Registry(broker).refused("DELETE", "/subjects/unit") == (422, 42206), "referred to"
+        client.create("t", **PAYLOAD)
+        line = '{"item":{"part":{"unit":{"n":5}}}}\n'
+        run(broker, "produce", "t", "--json", said=line)
+        assert run(broker, "consume", "t") == line
