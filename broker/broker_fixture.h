@@ -14,6 +14,7 @@
 #include "io/backend.h"
 #include "io/sim.h"
 #include "protocol/api.h"
+#include "protocol/create_topics.h"
 #include "protocol/header.h"
 
 struct fixture {
@@ -178,4 +179,21 @@ static inline void *fixture_call(struct fixture *fixture, int client, enum api_k
                                  const void *request, struct arena *arena) {
     fixture_send(fixture, client, key, version, request);
     return fixture_answer(fixture, client, key, version, arena);
+}
+
+static inline void fixture_create_topic(struct fixture *fixture, int client, const char *name,
+                                        int32_t partition_count) {
+    struct create_topics_request request;
+    struct create_topics_request_creatable_topic topic = {
+        .name = bytes_of_text(name), .num_partitions = partition_count, .replication_factor = 1};
+    struct arena arena;
+    message_defaults(&create_topics_request_message, &request);
+    request.topics = &topic;
+    request.topics_count = 1;
+    request.timeout_ms = 10000;
+    arena_init(&arena, FIXTURE_MEMORY);
+    struct create_topics_response *response =
+        fixture_call(fixture, client, API_CREATE_TOPICS, 2, &request, &arena);
+    cr_assert_eq(response->topics[0].error_code, ERROR_NONE);
+    arena_deinit(&arena);
 }

@@ -2,27 +2,10 @@
 
 #include "broker/broker_fixture.h"
 #include "protocol/batch_build.h"
-#include "protocol/create_topics.h"
 #include "protocol/fetch.h"
 #include "protocol/produce.h"
 
 enum { CORES = 3, PARTITIONS = 6, CLIENTS = 4, VALUE_BYTES = 20000 };
-
-static void create_topic(struct fixture *fixture, int client) {
-    struct create_topics_request request;
-    struct create_topics_request_creatable_topic topic = {
-        .name = BYTES_OF("t"), .num_partitions = PARTITIONS, .replication_factor = 1};
-    struct arena arena;
-    message_defaults(&create_topics_request_message, &request);
-    request.topics = &topic;
-    request.topics_count = 1;
-    request.timeout_ms = 10000;
-    arena_init(&arena, FIXTURE_MEMORY);
-    struct create_topics_response *response =
-        fixture_call(fixture, client, API_CREATE_TOPICS, 2, &request, &arena);
-    cr_assert_eq(response->topics[0].error_code, ERROR_NONE);
-    arena_deinit(&arena);
-}
 
 static void build_batch(struct byte_buffer *batch) {
     static uint8_t value[VALUE_BYTES];
@@ -83,7 +66,7 @@ Test(server, stops_with_requests_in_flight) {
         fixture_init(&fixture, seed);
         fixture_start(&fixture, CORES, FIXTURE_MEMORY);
         for (int i = 0; i < CLIENTS; i++) clients[i] = fixture_connect(&fixture);
-        create_topic(&fixture, clients[0]);
+        fixture_create_topic(&fixture, clients[0], "t", PARTITIONS);
         arena_init(&arena, FIXTURE_MEMORY);
         send_produce(&fixture, clients[0]);
         fixture_answer(&fixture, clients[0], API_PRODUCE, 9, &arena);

@@ -1,17 +1,13 @@
 """Contracts: what a topic takes when its records have to be a registered message."""
 import json
-import os
 import random
 import subprocess
-import tempfile
 import threading
 import time
 import urllib.request
-from pathlib import Path
-from types import SimpleNamespace
 
 import records
-from broker import ERRORS, Broker, Client, environment
+from broker import ERRORS, Broker
 
 ORDER = """syntax = "proto3"; package shop;
 message Order { string id = 1; int32 count = 2; repeated Item items = 3; }
@@ -325,44 +321,6 @@ def cli(broker, *arguments, status=0):
     return done.stdout + done.stderr
 
 
-def rejects(broker, count):
-    """What `reject list --json` has, once there are so many."""
-    for _ in range(500):
-        found = [json.loads(line) for line in cli(broker, "reject", "list", "--json").splitlines()]
-        if len(found) >= count:
-            return found
-        time.sleep(0.02)
-    raise AssertionError(f"only {len(found)} rejects of {count}")
-
-
-def test_rejects_are_kept():
-    with Broker("--cores", "2") as broker, broker.connect() as client:
-        assert cli(broker, "reject", "list") == ""
-        register(broker, "t-value")
-        client.create("t", partitions=2, **PAYLOAD)
-        producer = client.producer_id()
-        refused(client.produce("t", records.batch([framed(1), framed(1, BAD)], producer=producer,
-                                                  epoch=0, sequence=7), 1), 1, 1)
-        client.create("seen", **PAYLOAD, **{"millrace.value.on.violation": "observe",
-                                            "millrace.value.subject": "t-value"})
-        stored(produce(client, [framed(1, BAD)], "seen"))
-        first, second = rejects(broker, 2)
-        assert (first["topic"], first["partition"], first["bad_count"], first["record_count"]) == (
-            "t", 1, 1, 2), first
-        assert (first["producer_id"], first["producer_epoch"], first["base_sequence"]) == (
-            producer, 0, 7), first
-        assert first["violations"] == [{
-            "record_index": 1, "in_key": False, "schema_id": 1, "path": "Order.count",
-            "reason": "expected varint (int32), found 2 bytes length-delimited"}], first
-        assert second["observed"] and second["topic"] == "seen" and not first["observed"]
-        assert b"zz" not in b"".join(value for _, value in client.all("__millrace_rejects"))
-        line = cli(broker, "reject", "list", "t")
-        assert line.count("\n") == 1 and "refused, 1 of 2 records  record 1: Order.count: " in line
-        assert "producer %d, epoch 0, sequence 7" % producer in cli(broker, "reject", "show", "t")
-        part = client.produce("__millrace_rejects", records.batch([b"forged"]))
-        assert part["error_code"] == ERRORS["INVALID_TOPIC_EXCEPTION"]
-
-
 def counters(broker):
     """The contracts' counters over all cores."""
     with urllib.request.urlopen(broker.ready["admin"] + "/metrics", timeout=30) as answer:
@@ -373,28 +331,6 @@ def counters(broker):
             name = line[len("millrace_contract_batches_"):].split("_")[0]
             found[name] = found.get(name, 0) + int(line.split()[-1])
     return found
-
-
-def test_many_rejects_are_counted():
-    with Broker() as broker, broker.connect() as client:
-        register(broker, "t-value")
-        client.create("t", **PAYLOAD)
-        began = time.monotonic()
-        for _ in range(300):
-            refused(produce(client, [framed(1, BAD)]), 0)
-        told = 0
-        for _ in range(300):
-            found = rejects(broker, 1)
-            told = sum(r["left_out"] + (r["bad_count"] > 0) for r in found)
-            if told == 300:
-                break
-            time.sleep(0.02)
-        assert told == 300, told
-        allowed = 50 + 10 * (time.monotonic() - began) + 10
-        assert len(found) <= allowed, "bounded by its bucket"
-        count = counters(broker)
-        assert (count["refused"], count["observed"]) == (300, 0), count
-        assert count["untold"] >= 300 - allowed, count
 
 
 def test_evolution_while_producing():
@@ -465,35 +401,6 @@ def test_a_broken_producer_at_full_speed():
             thread.join()
         assert not failed, failed[0]
         assert len(client.all("t")) == 50
-
-
-def test_a_terminal_is_told():
-    main, side = os.openpty()
-    with tempfile.TemporaryDirectory(prefix="millrace-wire-") as folder:
-        ready = Path(folder) / "ready"
-        process = subprocess.Popen(
-            [Broker.program, "serve", "--ephemeral", "--listen", "127.0.0.1:0", "--registry-listen",
-             "127.0.0.1:0", "--ready-file", ready, "--exit-with-parent"], stdout=subprocess.DEVNULL,
-            stderr=side, env={**environment(), "TMPDIR": folder})
-        try:
-            while not ready.exists():
-                time.sleep(0.01)
-            told = json.loads(ready.read_text())
-            host, port = told["kafka"][0].rsplit(":", 1)
-            broker = SimpleNamespace(ready=told, address=(host, int(port)))
-            register(broker, "t-value")
-            with Client(broker) as client:
-                client.create("t", **PAYLOAD)
-                refused(produce(client, [framed(1, BAD)]), 0)
-            said = b""
-            while not (b"refused a batch for topic t, partition 0" in said and
-                       b"Order.count: expected varint (int32), found 2 bytes" in said):
-                said += os.read(main, 4096)
-        finally:
-            process.terminate()
-            assert process.wait(30) == 0
-    os.close(main)
-    os.close(side)
 
 
 def test_contract_commands():

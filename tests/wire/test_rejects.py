@@ -1,16 +1,31 @@
-"""What is told of refused batches beside the answer: how much of their payloads, over HTTP, and what
-is not told because it was not refused."""
+"""What is told of refused batches beside the answer: by the command, over HTTP and on a terminal, how
+much of their payloads, and what is not told because it was not refused."""
 import json
+import os
+import subprocess
+import tempfile
 import time
+from pathlib import Path
+from types import SimpleNamespace
 
 import records
-from broker import Broker
+from broker import ERRORS, Broker, Client, environment
 from registry import Registry
-from test_contracts import (BAD, GOOD, PAYLOAD, alter, cli, framed, produce, refused, register,
-                            rejects, stored)
+from test_contracts import (BAD, PAYLOAD, alter, cli, counters, framed, produce, refused, register,
+                            stored)
 
 BYTES = "millrace.contract.rejects.bytes"
 LONG = framed(1, b"\x12\x02zz" + b"\x0a\x7f" + b"secret!" * 18 + b"!")  # count is no varint
+
+
+def rejects(broker, count):
+    """What `reject list --json` has, once there are so many."""
+    for _ in range(500):
+        found = [json.loads(line) for line in cli(broker, "reject", "list", "--json").splitlines()]
+        if len(found) >= count:
+            return found
+        time.sleep(0.02)
+    raise AssertionError(f"only {len(found)} rejects of {count}")
 
 
 def pages(broker, path="/rejects", wanted=1):
@@ -24,6 +39,56 @@ def pages(broker, path="/rejects", wanted=1):
             return page
         time.sleep(0.02)
     raise AssertionError(page)
+
+
+def test_rejects_are_kept():
+    with Broker("--cores", "2") as broker, broker.connect() as client:
+        assert cli(broker, "reject", "list") == ""
+        register(broker, "t-value")
+        client.create("t", partitions=2, **PAYLOAD)
+        producer = client.producer_id()
+        refused(client.produce("t", records.batch([framed(1), framed(1, BAD)], producer=producer,
+                                                  epoch=0, sequence=7), 1), 1, 1)
+        client.create("seen", **PAYLOAD, **{"millrace.value.on.violation": "observe",
+                                            "millrace.value.subject": "t-value"})
+        stored(produce(client, [framed(1, BAD)], "seen"))
+        first, second = rejects(broker, 2)
+        assert (first["topic"], first["partition"], first["bad_count"], first["record_count"]) == (
+            "t", 1, 1, 2), first
+        assert (first["producer_id"], first["producer_epoch"], first["base_sequence"]) == (
+            producer, 0, 7), first
+        assert first["violations"] == [{
+            "record_index": 1, "in_key": False, "schema_id": 1, "path": "Order.count",
+            "reason": "expected varint (int32), found 2 bytes length-delimited"}], first
+        assert second["observed"] and second["topic"] == "seen" and not first["observed"]
+        assert b"zz" not in b"".join(value for _, value in client.all("__millrace_rejects"))
+        line = cli(broker, "reject", "list", "t")
+        assert line.count("\n") == 1 and "refused, 1 of 2 records  record 1: Order.count: " in line
+        assert "producer %d, epoch 0, sequence 7" % producer in cli(broker, "reject", "show", "t")
+        part = client.produce("__millrace_rejects", records.batch([b"forged"]))
+        assert part["error_code"] == ERRORS["INVALID_TOPIC_EXCEPTION"]
+
+
+def test_many_rejects_are_counted():
+    with Broker() as broker, broker.connect() as client:
+        register(broker, "t-value")
+        client.create("t", **PAYLOAD)
+        began = time.monotonic()
+        for _ in range(300):
+            refused(produce(client, [framed(1, BAD)]), 0)
+        told = 0
+        for _ in range(300):
+            found = rejects(broker, 1)
+            told = sum(r["left_out"] + (r["bad_count"] > 0) for r in found)
+            if told == 300:
+                break
+            time.sleep(0.02)
+        assert told == 300, told
+        allowed = 50 + 10 * (time.monotonic() - began) + 10
+        assert len(found) <= allowed, "bounded by its bucket"
+        count = counters(broker)
+        assert (count["refused"], count["observed"]) == (300, 0), count
+        assert count["untold"] >= 300 - allowed, count
 
 
 def test_payloads_are_kept_where_the_topic_says_so():
@@ -138,3 +203,32 @@ def test_what_was_not_refused_is_not_told():
                                                   sequence=1)), 0)
         told = rejects(broker, 1)
         assert [one["base_sequence"] for one in told] == [1], told
+
+
+def test_a_terminal_is_told():
+    main, side = os.openpty()
+    with tempfile.TemporaryDirectory(prefix="millrace-wire-") as folder:
+        ready = Path(folder) / "ready"
+        process = subprocess.Popen(
+            [Broker.program, "serve", "--ephemeral", "--listen", "127.0.0.1:0", "--registry-listen",
+             "127.0.0.1:0", "--ready-file", ready, "--exit-with-parent"], stdout=subprocess.DEVNULL,
+            stderr=side, env={**environment(), "TMPDIR": folder})
+        try:
+            while not ready.exists():
+                time.sleep(0.01)
+            told = json.loads(ready.read_text())
+            host, port = told["kafka"][0].rsplit(":", 1)
+            broker = SimpleNamespace(ready=told, address=(host, int(port)))
+            register(broker, "t-value")
+            with Client(broker) as client:
+                client.create("t", **PAYLOAD)
+                refused(produce(client, [framed(1, BAD)]), 0)
+            said = b""
+            while not (b"refused a batch for topic t, partition 0" in said and
+                       b"Order.count: expected varint (int32), found 2 bytes" in said):
+                said += os.read(main, 4096)
+        finally:
+            process.terminate()
+            assert process.wait(30) == 0
+    os.close(main)
+    os.close(side)
