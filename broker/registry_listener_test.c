@@ -3,25 +3,8 @@
 #include "broker/broker_fixture.h"
 #include "broker/catalog_service.h"
 #include "broker/registry_service.h"
-#include "protocol/create_topics.h"
 
 enum { ANSWER_SIZE = 16384 };
-
-static void create_topic(struct fixture *fixture, int client) {
-    struct create_topics_request request;
-    struct create_topics_request_creatable_topic topic = {
-        .name = BYTES_OF("t"), .num_partitions = 1, .replication_factor = 1};
-    struct arena arena;
-    message_defaults(&create_topics_request_message, &request);
-    request.topics = &topic;
-    request.topics_count = 1;
-    request.timeout_ms = 10000;
-    arena_init(&arena, FIXTURE_MEMORY);
-    struct create_topics_response *response =
-        fixture_call(fixture, client, API_CREATE_TOPICS, 2, &request, &arena);
-    cr_assert_eq(response->topics[0].error_code, ERROR_NONE);
-    arena_deinit(&arena);
-}
 
 /* --- the registry --- */
 
@@ -67,8 +50,54 @@ static struct registry_api *api_of(struct fixture *fixture) {
 static void start(struct fixture *fixture, uint64_t seed) {
     fixture_init(fixture, seed);
     fixture_start(fixture, 3, FIXTURE_MEMORY);
-    create_topic(fixture, fixture_connect(fixture));
+    fixture_create_topic(fixture, fixture_connect(fixture), "t", 1);
     http_call(fixture, "POST", "/subjects/s/versions", SUBJECT);
+}
+
+/* --- lists --- */
+
+/* The first core knows so many subjects with long names, all of one schema. */
+static void know_subjects(struct fixture *fixture, int count) {
+    struct core *core = &fixture->server.cores[0];
+    const struct schema_entry entry = {.id = 1, .version = 1, .schema = BYTES_OF("\"int\"")};
+    struct subjects subjects;
+    char name[1000];
+    subjects_init(&subjects);
+    memset(name, 'a', sizeof name);
+    for (int i = 0; i < count; i++) {
+        snprintf(name, sizeof name, "%08d", i);
+        name[8] = 'a';
+        const struct schema_record record = {.kind = SCHEMA_RECORD_SCHEMA,
+                                             .subject = bytes_make(name, sizeof name),
+                                             .version = 1,
+                                             .entry = entry};
+        subjects_apply(&subjects, &record);
+    }
+    schema_view_drop(core->schemas);
+    core->schemas = schema_view_new(&subjects);
+    subjects_deinit(&subjects);
+}
+
+static int get(struct fixture *fixture, const char *path) {
+    return http_status(fixture, http_send(fixture, "GET", path, ""));
+}
+
+Test(registry_listener, lists_are_bounded) {
+    static const char *const paths[] = {"/subjects", "/schemas/ids/1/subjects",
+                                        "/schemas/ids/1/versions"};
+    struct fixture fixture;
+    char path[100];
+    fixture_init(&fixture, 1);
+    fixture_start(&fixture, 1, FIXTURE_MEMORY);
+    know_subjects(&fixture, 34000);
+    for (size_t i = 0; i < array_count(paths); i++) {
+        cr_expect_eq(get(&fixture, paths[i]), 422, "%s", paths[i]);
+        snprintf(path, sizeof path, "%s?limit=10", paths[i]);
+        cr_expect_eq(get(&fixture, path), 200, "%s", path);
+        snprintf(path, sizeof path, "%s?offset=33990", paths[i]);
+        cr_expect_eq(get(&fixture, path), 200, "%s", path);
+    }
+    fixture_end(&fixture);
 }
 
 /* --- deleting for good waits for contracts that are on their way --- */

@@ -138,6 +138,14 @@ void body_print_text(struct api_call *call, const char *before, struct bytes val
     text_append_json(&call->body, value);
 }
 
+bool body_list_goes_on(struct api_call *call) {
+    return call->body.len <= LIST_BYTES_MAX ||
+           call_refuse(
+               call, 422, 42209,
+               "The list is larger than %d bytes; ask for parts of it, with offset and limit",
+               LIST_BYTES_MAX);
+}
+
 static void references_print(struct api_call *call, const struct schema_entry *entry) {
     text_printf(&call->body, ",\"references\":[");
     for (size_t i = 0; i < entry->reference_count; i++) {

@@ -27,3 +27,9 @@ void body_print_version(struct api_call *call, struct bytes subject,
 /* ,"references":[…] and metadata, rules, when there are some; each with a comma in front. */
 void body_print_more(struct api_call *call, const struct schema *schema);
 void body_print_text(struct api_call *call, const char *before, struct bytes value);
+
+enum { LIST_BYTES_MAX = 32 << 20 }; /* of one answer */
+
+/* Before each item of a list: false, with a refusal 42209, when the answer is as large as one may
+ * be. A part of it, said to be all, would mislead. */
+bool body_list_goes_on(struct api_call *call);

@@ -64,6 +64,7 @@ static void each_use(struct api_call *call, const struct schema *schema,
         const struct schema_subject *subject = &call->view->subjects[i];
         const struct schema_version *version = schema_subject_with(subject, schema, deleted_too);
         if (!version || count++ < from || count > to) continue;
+        if (!body_list_goes_on(call)) return;
         print(call, subject, version, count == from + 1);
     }
     text_printf(&call->body, "]");
@@ -125,23 +126,29 @@ void guid_handle(struct http_exchange *exchange) {
     if (call) body_answer(call, guid_print);
 }
 
+/* One for each context that has it. */
+static void guid_ids_print(struct api_call *call) {
+    uint8_t guid[SCHEMA_GUID_SIZE];
+    size_t count = 0, from, to;
+    if (!path_guid(call, guid)) return;
+    call_page(call, &from, &to, SIZE_MAX);
+    text_printf(&call->body, "[");
+    for (size_t i = 0; i < call->view->schema_count; i++) {
+        const struct schema *schema = call->view->by_guid[i];
+        if (memcmp(schema->guid, guid, SCHEMA_GUID_SIZE) != 0) continue;
+        if (count++ < from || count > to) continue;
+        if (!body_list_goes_on(call)) return;
+        body_print_text(call,
+                        count > from + 1 ? ",{\"context\":" : "{\"context\":", schema->context);
+        text_printf(&call->body, ",\"id\":%d}", schema->entry.id);
+    }
+    text_printf(&call->body, "]");
+    if (count == 0)
+        call_refuse(call, 404, 40403, "Schema %.*s not found",
+                    BYTES_FORMAT(call->exchange->parts[0]));
+}
+
 void guid_ids_handle(struct http_exchange *exchange) {
     struct api_call *call = call_begin(exchange, guid_ids_handle);
-    uint8_t guid[SCHEMA_GUID_SIZE];
-    size_t count = 0;
-    if (!call) return;
-    if (path_guid(call, guid)) {
-        text_printf(&call->body, "[");
-        for (size_t i = 0; i < call->view->schema_count; i++) {
-            const struct schema *schema = call->view->by_guid[i];
-            if (memcmp(schema->guid, guid, SCHEMA_GUID_SIZE) != 0) continue;
-            body_print_text(call, count++ ? ",{\"context\":" : "{\"context\":", schema->context);
-            text_printf(&call->body, ",\"id\":%d}", schema->entry.id);
-        }
-        text_printf(&call->body, "]");
-        if (count == 0)
-            call_refuse(call, 404, 40403, "Schema %.*s not found",
-                        BYTES_FORMAT(call->exchange->parts[0]));
-    }
-    call_answer(call);
+    if (call) call_work(call, guid_ids_print, call_answer);
 }

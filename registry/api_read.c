@@ -3,8 +3,7 @@
 #include "registry/api_body.h"
 #include "registry/api_handlers.h"
 
-/* Of one answer; the rest is for another `offset`. */
-enum { SCHEMAS_MAX = 1000, SCHEMAS_BYTES_MAX = 32 << 20 };
+enum { SCHEMAS_MAX = 1000 }; /* of one answer; the rest is for another `offset` */
 
 void root_handle(struct http_exchange *exchange) {
     http_answer(exchange, 200, REGISTRY_CONTENT_TYPE, BYTES_OF("{}"));
@@ -21,7 +20,8 @@ static void list_names(struct api_call *call, const struct bytes *names, size_t 
     size_t from, to;
     call_page(call, &from, &to, count);
     text_printf(&call->body, "[");
-    for (size_t i = from; i < to; i++) body_print_text(call, i > from ? "," : "", names[i]);
+    for (size_t i = from; i < to && body_list_goes_on(call); i++)
+        body_print_text(call, i > from ? "," : "", names[i]);
     text_printf(&call->body, "]");
 }
 
@@ -89,9 +89,7 @@ void subjects_handle(struct http_exchange *exchange) {
     if (call) call_work(call, subjects_print, call_answer);
 }
 
-void versions_handle(struct http_exchange *exchange) {
-    struct api_call *call = call_begin(exchange, versions_handle);
-    if (!call) return;
+static void versions_print(struct api_call *call) {
     const struct listing listing = listing_read(call);
     bool as_negative = call_flag(call, "deletedAsNegative");
     const struct schema_subject *subject = call_find_subject(
@@ -105,7 +103,11 @@ void versions_handle(struct http_exchange *exchange) {
             numbers[count++] = negative ? -version->version : version->version;
     }
     if (subject) list_numbers(call, numbers, count);
-    call_answer(call);
+}
+
+void versions_handle(struct http_exchange *exchange) {
+    struct api_call *call = call_begin(exchange, versions_handle);
+    if (call) call_work(call, versions_print, call_answer);
 }
 
 /* --- one version --- */
@@ -154,30 +156,42 @@ static bool refers_to(const struct schema *schema, struct bytes subject, int32_t
     return false;
 }
 
-/* Whether a version that is listed has the schema. */
-static bool is_in_use(const struct api_call *call, const struct listing *listing,
-                      const struct schema *schema) {
-    for (size_t i = 0; i < call->view->subject_count; i++) {
-        const struct schema_subject *subject = &call->view->subjects[i];
-        for (size_t j = 0; j < subject->count; j++)
-            if (subject->versions[j].schema == schema && is_listed(listing, &subject->versions[j]))
-                return true;
-    }
-    return false;
+/* Adds those of the subject's schemas that refer to the version and are listed. */
+static void referrers_add(const struct listing *listing, const struct schema_subject *from,
+                          struct bytes subject, int32_t version, const struct schema **referrers,
+                          size_t *count) {
+    for (size_t i = 0; i < from->count; i++)
+        if (is_listed(listing, &from->versions[i]) &&
+            refers_to(from->versions[i].schema, subject, version))
+            referrers[(*count)++] = from->versions[i].schema;
 }
 
+static int compare_schemas(const void *a, const void *b) {
+    const struct schema *one = *(const struct schema *const *)a;
+    const struct schema *other = *(const struct schema *const *)b;
+    int order = bytes_compare(one->context, other->context);
+    return order ? order : (one->entry.id > other->entry.id) - (one->entry.id < other->entry.id);
+}
+
+/* A schema once, whatever subjects have it. */
 static void referenced_by_print(struct api_call *call) {
+    const struct schema_view *view = call->view;
     const struct listing listing = listing_read(call);
     const struct schema_subject *subject;
     const struct schema_version *version = path_version(call, &subject);
-    int32_t *ids = arena_array(&call->arena, int32_t, call->view->schema_count + 1);
-    size_t count = 0;
-    for (size_t i = 0; version && i < call->view->schema_count; i++) {
-        const struct schema *schema = call->view->by_id[i];
-        if (refers_to(schema, subject->name, version->version) && is_in_use(call, &listing, schema))
-            ids[count++] = schema->entry.id;
-    }
-    if (version) list_numbers(call, ids, count);
+    size_t version_count = 0, count = 0, kept = 0;
+    if (!version) return;
+    for (size_t i = 0; i < view->subject_count; i++) version_count += view->subjects[i].count;
+    const struct schema **referrers =
+        arena_array(&call->arena, const struct schema *, version_count + 1);
+    int32_t *ids = arena_array(&call->arena, int32_t, version_count + 1);
+    for (size_t i = 0; i < view->subject_count; i++)
+        referrers_add(&listing, &view->subjects[i], subject->name, version->version, referrers,
+                      &count);
+    qsort(referrers, count, sizeof *referrers, compare_schemas);
+    for (size_t i = 0; i < count; i++)
+        if (i == 0 || referrers[i] != referrers[i - 1]) ids[kept++] = referrers[i]->entry.id;
+    list_numbers(call, ids, kept);
 }
 
 void referenced_by_handle(struct http_exchange *exchange) {
@@ -201,7 +215,7 @@ static void schemas_print(struct api_call *call) {
             const struct schema_version *version = &subject->versions[j];
             if (!is_listed(&listing, version) || (latest_only && version != latest)) continue;
             if (count++ < from || count > to || count > from + SCHEMAS_MAX) continue;
-            if (call->body.len > SCHEMAS_BYTES_MAX) continue;
+            if (call->body.len > LIST_BYTES_MAX) continue;
             text_printf(&call->body, "%s", count > from + 1 ? "," : "");
             body_print_version(call, subject->name, version, version->schema->entry.schema);
         }
@@ -214,11 +228,13 @@ void schemas_handle(struct http_exchange *exchange) {
     if (call) call_work(call, schemas_print, call_answer);
 }
 
-void contexts_handle(struct http_exchange *exchange) {
-    struct api_call *call = call_begin(exchange, contexts_handle);
-    if (!call) return;
+static void contexts_print(struct api_call *call) {
     struct bytes *names = arena_array(&call->arena, struct bytes, call->view->context_count + 1);
     for (size_t i = 0; i < call->view->context_count; i++) names[i] = call->view->contexts[i].name;
     list_names(call, names, call->view->context_count);
-    call_answer(call);
+}
+
+void contexts_handle(struct http_exchange *exchange) {
+    struct api_call *call = call_begin(exchange, contexts_handle);
+    if (call) call_work(call, contexts_print, call_answer);
 }
