@@ -277,6 +277,11 @@ void call_page(struct api_call *call, size_t *from, size_t *to, size_t count) {
 
 /* --- looking --- */
 
+bool call_check_name(struct api_call *call, struct bytes name) {
+    return subject_name_is_valid(name) ||
+           call_refuse(call, 422, 42208, "The specified subject is not a valid subject.");
+}
+
 const struct schema_subject *call_find_subject(struct api_call *call, struct bytes name,
                                                bool deleted_too) {
     const struct schema_subject *subject = schema_view_subject(call->view, name);

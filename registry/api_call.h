@@ -74,6 +74,8 @@ bool call_flag(struct api_call *call, const char *name);
 /* The part of a list of `count` that `offset` and `limit` ask for. */
 void call_page(struct api_call *call, size_t *from, size_t *to, size_t count);
 
+/* Whether it can be a subject's name, or a refusal 42208. */
+bool call_check_name(struct api_call *call, struct bytes name);
 /* The subject with at least one version (hidden ones counting on demand), or a refusal 40401. */
 const struct schema_subject *call_find_subject(struct api_call *call, struct bytes name,
                                                bool deleted_too);

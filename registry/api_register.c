@@ -233,16 +233,10 @@ static struct registration *registration_new(struct api_call *call) {
     return registration;
 }
 
-static bool check_name(struct registration *registration) {
-    return subject_name_is_valid(registration->subject) ||
-           call_refuse(registration->call, 422, 42208,
-                       "The specified subject is not a valid subject.");
-}
-
 void register_handle(struct http_exchange *exchange) {
     struct api_call *call = call_begin(exchange, register_handle);
     if (!call) return;
-    if (!check_name(registration_new(call))) {
+    if (!call_check_name(call, registration_new(call)->subject)) {
         call_answer(call);
         return;
     }

@@ -115,6 +115,7 @@ static void setting_make(struct schema_change *change, struct schema_machine *ma
 
 static bool text_take(struct api_call *call, struct setting *setting, const char *property) {
     struct bytes value;
+    if (!setting->of_all && !call_check_name(call, setting->subject)) return false;
     if (!body_read_text(call, property, &value)) return false;
     if (value.len >= sizeof setting->text) value.len = 0;
     for (size_t i = 0; i < value.len; i++) {
