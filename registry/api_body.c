@@ -1,8 +1,7 @@
 #include "registry/api_body.h"
 
-#include <jansson.h>
-
 #include "base/base64.h"
+#include "registry/json_tree.h"
 
 /* A Protobuf schema that has more of them cannot be compiled; others have none, as a rule. */
 enum { REFERENCES_MAX = SCHEMA_FILES_MAX - 1 };
@@ -10,10 +9,9 @@ enum { REFERENCES_MAX = SCHEMA_FILES_MAX - 1 };
 /* --- reading --- */
 
 static json_t *body_parse(struct api_call *call) {
-    struct bytes body = call->exchange->request->body;
     json_error_t problem;
-    json_t *object = json_loadb(body.at ? (const char *)body.at : "", body.len,
-                                JSON_DISABLE_EOF_CHECK, &problem);
+    json_t *object =
+        json_tree_load(call->exchange->request->body, JSON_DISABLE_EOF_CHECK, &problem);
     if (json_is_object(object)) return object;
     json_decref(object);
     call_refuse(call, 400, 400, "The body is not a JSON object: %s", object ? "" : problem.text);
@@ -95,6 +93,8 @@ bool body_read_schema(struct api_call *call, struct schema_wish *wish) {
 }
 
 bool body_read_text(struct api_call *call, const char *name, struct bytes *value) {
+    if (call->exchange->request->body.len > HTTP_SMALL_BYTES)
+        return call_refuse(call, 422, 42209, "The body is larger than %d bytes", HTTP_SMALL_BYTES);
     json_t *object = body_parse(call);
     if (object) *value = text_of(call, object, name);
     json_decref(object);

@@ -11,7 +11,7 @@ struct schema_wish {
 /* Reads the request's body; refuses with 42201 what has no schema or an unknown type, with 400 what
  * is no JSON object. Properties that are null or unknown are passed over. On any thread. */
 bool body_read_schema(struct api_call *call, struct schema_wish *wish);
-/* One text property of the body, null when it is missing. */
+/* One text property of a small body, null when it is missing; on the thread. */
 bool body_read_text(struct api_call *call, const char *name, struct bytes *value);
 
 /* The schema in the form that `format` asks for: as it is kept, or (Protobuf, "serialized") as a

@@ -1,8 +1,7 @@
 #include "registry/prepare.h"
 
-#include <jansson.h>
-
 #include "base/check.h"
+#include "registry/json_tree.h"
 
 /* --- making --- */
 
@@ -11,8 +10,7 @@ static struct schema *prepare_json(struct bytes context, const struct schema_ent
                                    struct error *error) {
     struct schema_entry compact = *entry;
     json_error_t problem;
-    json_t *value =
-        json_loadb((const char *)entry->schema.at, entry->schema.len, JSON_DECODE_ANY, &problem);
+    json_t *value = json_tree_load(entry->schema, JSON_DECODE_ANY, &problem);
     if (!value) {
         error_set(error, 0, "%d:%d: %s", problem.line, problem.column, problem.text);
         return NULL;

@@ -17,3 +17,19 @@ def test_settings_have_the_names_of_subjects():
         assert registry.put("/config/:.x:", {"compatibility": "NONE"}), "a context's"
         assert registry.put("/config/:.:a", {"compatibility": "FULL"})
         assert registry.get("/config/a") == {"compatibilityLevel": "FULL"}
+
+
+def test_bodies_of_many_values_are_refused():
+    """A tree of them takes eighty times the memory of the text."""
+    with Broker(ephemeral=True) as broker:
+        registry = Registry(broker)
+        many = "[" + ",".join(["{}"] * 300000) + "]"
+        for refused in (f'{{"schema": "x", "references": {many}}}', f'{{"a": {many}, "schema": "x"}}'):
+            status, _, text = registry.raw("POST", "/subjects/a/versions", refused)
+            assert status == 400 and "more than 200000 values" in text, text[:200]
+        assert registry.refused("POST", "/subjects/a/versions",
+                                {"schema": many, "schemaType": "JSON"}) == (422, 42201)
+        status, _, text = registry.raw("PUT", "/config", json.dumps(
+            {"compatibility": "NONE", "more": "x" * (64 << 10)}))
+        assert status == 422 and json.loads(text)["error_code"] == 42209, text
+        assert registry.register("a", json.dumps([0] * 100000), schemaType="JSON") == 1
