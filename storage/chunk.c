@@ -10,55 +10,100 @@ static unsigned chunk_class(uint32_t capacity) {
     return class;
 }
 
-void chunk_pool_init(struct chunk_pool *pool, uint64_t free_bytes_max) {
-    *pool = (struct chunk_pool){.free_bytes_max = free_bytes_max};
+/* --- free ones: a chunk's `partition` field links the list --- */
+
+static void free_push(struct chunk **list, struct chunk *chunk) {
+    chunk->partition = (struct partition *)*list;
+    *list = chunk;
 }
 
-/* While free, a chunk's `partition` field links the pool's list. */
-static struct chunk *chunk_next_free(struct chunk *chunk) {
-    return (struct chunk *)chunk->partition;
+static struct chunk *free_pop(struct chunk **list) {
+    struct chunk *chunk = *list;
+    if (chunk) *list = (struct chunk *)chunk->partition;
+    return chunk;
 }
 
-static void chunk_destroy(struct chunk *chunk) {
-    free(chunk->at);
-    free(chunk);
+static void pool_strip(struct chunk_pool *pool, unsigned class) {
+    struct chunk *chunk = free_pop(&pool->kept[class]);
+    pool->kept_bytes -= chunk->capacity;
+    slab_give_back(chunk->at, chunk->capacity);
+    free_push(&pool->bare[class], chunk);
+}
+
+/* Of what is kept, smaller ones go first: they are left over from tails that have grown, and while
+ * they stay, the ones that are wanted would be given back and taken again all the time. */
+static bool pool_make_room(struct chunk_pool *pool, unsigned class) {
+    uint64_t bytes = (uint64_t)CHUNK_MIN << class;
+    for (unsigned smaller = 0; smaller < class; smaller++)
+        while (pool->kept_bytes + bytes > pool->kept_bytes_max && pool->kept[smaller])
+            pool_strip(pool, smaller);
+    return pool->kept_bytes + bytes <= pool->kept_bytes_max;
+}
+
+static void pool_put(struct chunk_pool *pool, struct chunk *chunk) {
+    unsigned class = chunk_class(chunk->capacity);
+    pool->used_bytes -= chunk->capacity;
+    bool kept = pool_make_room(pool, class);
+    slab_rest(chunk->at, chunk->capacity);
+    free_push(&pool->kept[class], chunk);
+    pool->kept_bytes += chunk->capacity;
+    if (!kept) pool_strip(pool, class);
+}
+
+static struct chunk *pool_take(struct chunk_pool *pool, unsigned class) {
+    uint32_t capacity = (uint32_t)CHUNK_MIN << class;
+    struct chunk *chunk = free_pop(&pool->kept[class]);
+    if (chunk) pool->kept_bytes -= capacity;
+    if (!chunk) chunk = free_pop(&pool->bare[class]);
+    pool->used_bytes += capacity;
+    if (chunk) {
+        slab_use(chunk->at, capacity);
+    } else {
+        chunk = new_zero(struct chunk);
+        chunk->at = slabs_carve(&pool->slabs, capacity);
+    }
+    return chunk;
+}
+
+/* --- the pool --- */
+
+void chunk_pool_init(struct chunk_pool *pool, uint64_t kept_bytes_max) {
+    *pool = (struct chunk_pool){.kept_bytes_max = kept_bytes_max, .usual_bytes = CHUNK_USUAL};
+}
+
+void chunk_pool_trim(struct chunk_pool *pool, uint64_t kept_bytes) {
+    for (unsigned class = 0; class < CHUNK_CLASSES; class ++)
+        while (pool->kept_bytes > kept_bytes && pool->kept[class]) pool_strip(pool, class);
 }
 
 void chunk_pool_deinit(struct chunk_pool *pool) {
     for (unsigned class = 0; class < CHUNK_CLASSES; class ++) {
-        while (pool->free[class]) {
-            struct chunk *chunk = pool->free[class];
-            pool->free[class] = chunk_next_free(chunk);
-            chunk_destroy(chunk);
-        }
+        for (struct chunk *chunk; (chunk = free_pop(&pool->kept[class]));) free(chunk);
+        for (struct chunk *chunk; (chunk = free_pop(&pool->bare[class]));) free(chunk);
     }
+    slabs_deinit(&pool->slabs);
 }
 
-static struct chunk *chunk_take(struct chunk_pool *pool, unsigned class) {
-    struct chunk *chunk = pool ? pool->free[class] : NULL;
-    if (!chunk) return NULL;
-    pool->free[class] = chunk_next_free(chunk);
-    pool->free_bytes -= chunk->capacity;
+/* --- chunks --- */
+
+static struct chunk *chunk_on_heap(uint32_t capacity) {
+    struct chunk *chunk = new_zero(struct chunk);
+    chunk->at = memory_aligned(CHUNK_MIN, capacity);
     return chunk;
 }
 
 struct chunk *chunk_new(struct chunk_pool *pool, struct place place, uint32_t capacity) {
     unsigned class = chunk_class(capacity);
-    struct chunk *chunk = chunk_take(pool, class);
-    uint8_t *at = chunk ? chunk->at : NULL;
-    if (!chunk) {
-        chunk = new_zero(struct chunk);
-        at = memory_aligned(CHUNK_MIN, (size_t)CHUNK_MIN << class);
-    }
+    capacity = (uint32_t)CHUNK_MIN << class;
+    struct chunk *chunk = pool ? pool_take(pool, class) : chunk_on_heap(capacity);
     *chunk = (struct chunk){.segment = place.segment,
                             .position = place.position,
-                            .capacity = (uint32_t)CHUNK_MIN << class,
+                            .capacity = capacity,
                             .references = 1,
                             .first_position = UINT64_MAX,
                             .pool = pool,
-                            .at = at};
+                            .at = chunk->at};
     list_init(&chunk->cached);
-    if (pool) pool->used_bytes += chunk->capacity;
     return chunk;
 }
 
@@ -68,14 +113,10 @@ void chunk_release(struct chunk *chunk) {
     check(chunk->references > 0);
     if (--chunk->references > 0) return;
     check(!list_is_linked(&chunk->cached));
-    struct chunk_pool *pool = chunk->pool;
-    if (pool) pool->used_bytes -= chunk->capacity;
-    if (!pool || pool->free_bytes + chunk->capacity > pool->free_bytes_max) {
-        chunk_destroy(chunk);
+    if (chunk->pool) {
+        pool_put(chunk->pool, chunk);
         return;
     }
-    unsigned class = chunk_class(chunk->capacity);
-    chunk->partition = (struct partition *)pool->free[class];
-    pool->free[class] = chunk;
-    pool->free_bytes += chunk->capacity;
+    free(chunk->at);
+    free(chunk);
 }

@@ -196,6 +196,7 @@ struct store {
     uint64_t reserved_bytes;  /* of the journal, for what was accepted and is in no block yet */
     struct round_hook hook;
     struct timer idle, retention, space, compact;
+    uint64_t idle_commits;         /* of the journal, when the idle timer last fired */
     struct checkpoint *checkpoint; /* the one under way, or NULL */
     struct compaction *compaction; /* the pass under way, or NULL */
     struct {

@@ -19,7 +19,9 @@
 
 enum {
     SAID_EVERY_S = 10,
-    CHUNKS_FREE_MAX = 32 << 20,
+    CHUNKS_KEPT_MAX = 16 << 20,
+    CHUNKS_KEPT_IDLE = 1 << 20,
+    TAILS_MANY = 256,
     HANDLES_MAX = 256,
 };
 #define IDLE_NS (1 * NS_PER_S)
@@ -66,6 +68,10 @@ static bool handles_want_checkpoint(struct store *store) {
     return true;
 }
 
+static bool journal_wants_checkpoint(struct store *store) {
+    return store->options.durable && journal_tend(&store->journal);
+}
+
 static bool store_is_in_checkpoint(const struct store *store) {
     return store->checkpoint && !checkpoint_is_stuck(store);
 }
@@ -97,7 +103,7 @@ static void store_round(struct round_hook *hook) {
     space_round(store);
     commit_round(store);
     if (space_is_awaited(store)) settling_round(store);
-    if (journal_tend(&store->journal) || handles_want_checkpoint(store)) checkpoint_start(store);
+    if (journal_wants_checkpoint(store) || handles_want_checkpoint(store)) checkpoint_start(store);
     seal_round(store);
     if (store->stopping) closing_round(store);
     checkpoint_round(store);
@@ -112,9 +118,17 @@ static void store_round(struct round_hook *hook) {
     }
 }
 
+/* A second after commits, and again until a whole one was without any: then nobody needs memory
+ * soon. */
 static void idle_timer(struct timer *timer) {
     struct store *store = container_of(timer, struct store, idle);
+    bool idle = store->journal.commits == store->idle_commits;
     commit_empty(store);
+    store->idle_commits = store->journal.commits;
+    if (idle)
+        chunk_pool_trim(&store->chunks, CHUNKS_KEPT_IDLE);
+    else
+        timer_arm(store->ring, timer, ring_now_ns(store->ring) + IDLE_NS);
 }
 
 /* Intervals may be as long as a number can say. */
@@ -139,6 +153,12 @@ static void compact_timer(struct timer *timer) {
 
 /* --- life --- */
 
+/* Of the newest chunk of each tail half is not used yet, as a rule: many tails take smaller ones.
+ */
+static void store_choose_chunks(struct store *store) {
+    store->chunks.usual_bytes = store->partitions.count < TAILS_MANY ? CHUNK_USUAL : CHUNK_SMALL;
+}
+
 static void store_adopt_partition(struct store *store, struct partition *partition) {
     partition->store = store;
     partition->tail.pool = &store->chunks;
@@ -150,6 +170,7 @@ static void store_adopt_partition(struct store *store, struct partition *partiti
         if (segment->file) segment_file_used(segment->file, &store->handles);
     }
     map_insert(&store->partitions, &partition->by_id, hash_u64(partition->definition.id));
+    store_choose_chunks(store);
     seal_adopt(partition);
     store->unsettled_bytes += partition_unsettled_bytes(partition);
     if (partition->segment_count && partition->settled.segment < partition->end.segment)
@@ -191,7 +212,7 @@ struct store *store_new(struct ring *ring, struct data_directory *directory,
     list_init(&store->cached);
     list_init(&store->handles.used);
     store->handles.open_max = store->options.segment_handles_max;
-    chunk_pool_init(&store->chunks, CHUNKS_FREE_MAX);
+    chunk_pool_init(&store->chunks, CHUNKS_KEPT_MAX);
     cold_init(store, options->cold_bytes_max);
     store->journal.durable = commit_durable;
     store->journal.context = store;
@@ -314,6 +335,7 @@ void store_delete_partition(struct store *store, uint32_t id) {
     if (!partition) return;
     partition->dead = true;
     map_remove(&store->partitions, &partition->by_id);
+    store_choose_chunks(store);
     list_remove(&partition->in_shard);
     list_remove(&partition->dirty);
     list_remove(&partition->settling);

@@ -32,9 +32,11 @@ static void tail_push(struct tail *tail, struct chunk *chunk) {
 }
 
 /* Chunks double up to the usual size; one that must hold a large batch is made for it. */
-static uint32_t tail_chunk_size(const struct chunk *last, uint64_t needed) {
+static uint32_t tail_chunk_size(const struct tail *tail, const struct chunk *last,
+                                uint64_t needed) {
     uint64_t size = last ? (uint64_t)last->capacity * 2 : CHUNK_MIN;
-    if (size > CHUNK_USUAL) size = CHUNK_USUAL;
+    uint64_t usual = tail->pool ? tail->pool->usual_bytes : CHUNK_USUAL;
+    if (size > usual) size = usual;
     if (size < needed) size = needed;
     return size > CHUNK_MAX ? CHUNK_MAX : (uint32_t)size;
 }
@@ -49,7 +51,7 @@ static struct chunk *tail_room(struct tail *tail, struct place place, size_t len
     check(start == place.position || !last || last->segment != place.segment);
     uint64_t lead = place.position - start;
     struct chunk *chunk = chunk_new(tail->pool, (struct place){place.segment, start},
-                                    tail_chunk_size(last, lead + len));
+                                    tail_chunk_size(tail, last, lead + len));
     memset(chunk->at, 0, lead);
     chunk->used = (uint32_t)lead;
     chunk->partition = tail->partition;

@@ -184,6 +184,27 @@ Test(tail, padding_is_zero) {
     flat_deinit(&flat);
 }
 
+/* Chunks double up to the size that is usual in their pool. */
+Test(tail, chunks_grow_to_the_usual_size) {
+    static const uint32_t usual[] = {CHUNK_SMALL, CHUNK_USUAL};
+    for (size_t which = 0; which < array_count(usual); which++) {
+        struct flat flat;
+        flat_init(&flat, 4);
+        flat.pool.usual_bytes = usual[which];
+        uint32_t expected = CHUNK_MIN;
+        for (int batch = 0; batch < 200; batch++) flat_append(&flat, 0, 1000);
+        for (size_t at = 0; at < flat.tail.count; at++) {
+            cr_assert_eq(tail_chunk(&flat.tail, at)->capacity, expected);
+            if (expected < usual[which]) expected *= 2;
+        }
+        cr_assert_eq(expected, usual[which]);
+        flat_append(&flat, 0, 300000);
+        cr_assert_geq(tail_chunk(&flat.tail, flat.tail.count - 1)->capacity, 256 << 10);
+        check_copies(&flat);
+        flat_deinit(&flat);
+    }
+}
+
 /* A reader's slice outlives the tail's interest. */
 Test(tail, a_pinned_chunk_stays) {
     struct flat flat;
