@@ -272,26 +272,6 @@ static void tend_a_second_later(struct fixture *fixture) {
     while (fixture->store->checkpoint);
 }
 
-/* A file made is no checkpoint made: else a journal that grew would grow again at once. Behind the
- * checkpoint it may grow, because that was one. */
-Test(flow, a_journal_does_not_grow_because_it_grew, .timeout = 300) {
-    struct fixture fixture;
-    fixture_init(&fixture, IO_EPOLL);
-    fixture_start(&fixture);
-    const struct journal *journal = &fixture.store->journal;
-    struct fleet fleet = {.all_done = true};
-    while (!fixture.store->checkpoint) {
-        if (fleet.all_done)
-            for (uint32_t id = 1; id <= 8; id++) launch(&fixture, &fleet, id, 60000);
-        ring_round(fixture.ring, false);
-    }
-    cr_assert_eq(journal->file_count, 2);
-    cr_assert_null(journal->filling);
-    fixture_run_until(&fixture, &fleet.all_done);
-    fixture_stop(&fixture);
-    fixture_deinit(&fixture);
-}
-
 /* However much was written, and however large the journal is. */
 enum { ROUNDS = 14 };
 static uint64_t replayed_after(uint64_t replay_bytes_max, uint64_t *written) {

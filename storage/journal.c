@@ -18,8 +18,11 @@ enum {
     FILE_BYTES = 64 << 20,
     FILES_FEW = 4, /* so many there are, also where there is hardly room for them */
     FILL_PIECE = 1 << 20,
+    WANTED_S = 4, /* of what comes there shall be room, … */
+    WANTED_BYTES_MIN = 4 * JOURNAL_ROOM_MIN,
+    WANTED_BYTES_MAX = FILE_BYTES, /* … within these bounds */
 };
-#define CYCLE_NS_MIN (1 * NS_PER_S) /* between two checkpoints; else the journal grows */
+#define CYCLE_NS_MIN (1 * NS_PER_S) /* between two checkpoints, while the journal may grow */
 #define FILL_RETRY_NS (1 * NS_PER_S)
 
 /* --- files --- */
@@ -121,6 +124,16 @@ uint64_t journal_room(const struct journal *journal) {
     return room;
 }
 
+/* With the full files that the next block makes free, where there is room for that block. */
+static uint64_t journal_room_soon(const struct journal *journal) {
+    uint64_t room = journal_room(journal), soon = room;
+    for (unsigned at = 0; at < journal->file_count && room > 0; at++)
+        if (journal->files[at].state == JOURNAL_FILE_FULL &&
+            journal->files[at].last_sequence <= journal->released_through)
+            soon += journal_usable(journal->files[at].size);
+    return soon;
+}
+
 /* Full files that no checkpoint has released yet. */
 static bool journal_has_work_to_release(const struct journal *journal) {
     for (unsigned at = 0; at < journal->file_count; at++)
@@ -130,7 +143,28 @@ static bool journal_has_work_to_release(const struct journal *journal) {
     return false;
 }
 
-/* Of the next file; 0 when there shall be none now. */
+/* Committed in the last second, or in this one so far when that is more. */
+static uint64_t journal_pace(struct journal *journal) {
+    uint64_t now = ring_now_ns(journal->ring), age_ns = now - journal->pace_since_ns;
+    if (age_ns >= NS_PER_S) { /* of a second that is long over nothing is left */
+        uint64_t bytes = journal->commit_bytes - journal->pace_from;
+        journal->pace_bytes = age_ns < 2 * NS_PER_S ? bytes : 0;
+        journal->pace_from = journal->commit_bytes;
+        journal->pace_since_ns = now;
+    }
+    uint64_t bytes = journal->commit_bytes - journal->pace_from;
+    return bytes > journal->pace_bytes ? bytes : journal->pace_bytes;
+}
+
+/* So much room there shall be: what comes until a checkpoint that begins now is over, and no more
+ * often than it is worth it; so what comes slowly needs a small journal. */
+static uint64_t journal_wanted(struct journal *journal) {
+    uint64_t wanted = WANTED_S * journal_pace(journal);
+    if (wanted < WANTED_BYTES_MIN) return WANTED_BYTES_MIN;
+    return wanted < WANTED_BYTES_MAX ? wanted : WANTED_BYTES_MAX;
+}
+
+/* The size that the next file could have; 0 when there can be none now. */
 static uint64_t journal_growth(const struct journal *journal) {
     uint64_t now = ring_now_ns(journal->ring);
     if (journal->file_count == JOURNAL_FILES_MAX || now < journal->fill_retry_ns) return 0;
@@ -138,31 +172,32 @@ static uint64_t journal_growth(const struct journal *journal) {
     uint64_t size = journal->bytes < FILE_BYTES_SECOND ? FILE_BYTES_SECOND : FILE_BYTES;
     uint64_t left = round_down(journal->bytes_max - journal->bytes, JOURNAL_FILE_MIN);
     if (size > left) size = left;
+    if (size <= journal->growth_max) return size;
     bool few = journal->file_count < FILES_FEW; /* one cannot be released into itself */
-    if (size > journal->growth_max)
-        size = few ? round_down(journal->growth_max, JOURNAL_FILE_MIN) : 0;
-    bool busy = now - journal->last_cycle_ns < CYCLE_NS_MIN;
-    bool short_of_room = journal_room(journal) < journal->bytes / 4; /* a checkpoint is slow */
-    if (journal->file_count > 1 && !busy && !short_of_room) return 0;
-    return size;
+    return few ? round_down(journal->growth_max, JOURNAL_FILE_MIN) : 0;
 }
 
 /* Not more often than snapshots are worth it. */
+static bool journal_cycle_is_over(const struct journal *journal) {
+    return ring_now_ns(journal->ring) - journal->last_cycle_ns >= CYCLE_NS_MIN;
+}
+
 static bool journal_is_long(const struct journal *journal) {
     return journal->replay_bytes_max && journal->replay_bytes >= journal->replay_bytes_max &&
-           ring_now_ns(journal->ring) - journal->last_cycle_ns >= CYCLE_NS_MIN;
+           journal_cycle_is_over(journal);
 }
 
 bool journal_tend(struct journal *journal) {
+    uint64_t wanted = journal_wanted(journal);
     if (journal_is_long(journal)) return true;
     if (journal->filling) return false;
-    if (journal_room(journal) >= journal->bytes / 2) return false;
-    uint64_t size = journal_growth(journal);
-    if (size > 0) {
-        journal_fill(journal, size);
+    uint64_t room = journal_room_soon(journal), growth = journal_growth(journal);
+    if (room < wanted && growth > 0) {
+        journal_fill(journal, growth);
         return false;
     }
-    return journal_has_work_to_release(journal);
+    if (room >= journal->bytes / 2 || !journal_has_work_to_release(journal)) return false;
+    return growth == 0 || journal_cycle_is_over(journal);
 }
 
 /* --- opening --- */

@@ -75,6 +75,8 @@ struct journal {
     struct journal_slot *forming;
     struct journal_file_work *filling; /* a file being prefilled on a worker */
     uint64_t last_cycle_ns;            /* when blocks were last released */
+    uint64_t pace_since_ns, pace_from; /* since then a second is counted; commit_bytes then */
+    uint64_t pace_bytes;               /* committed in the second before */
     uint64_t fill_retry_ns;            /* there was no space for another file: not before this */
     uint64_t growth_max;               /* what the disk has to spare for the next file */
     bool newest_is_empty;              /* the newest block carries no entries */
@@ -111,8 +113,9 @@ bool journal_wants_empty_block(const struct journal *journal);
 /* Full files wait for a durable block that says they are released, and none is on its way. */
 bool journal_must_say_release(const struct journal *journal);
 
-/* Looks after the supply of free files: prefills another one, or answers true when a checkpoint
- * should release some instead, or should keep the next start short. */
+/* Each round: looks after the supply of free files. Prefills another one when there is less room
+ * than the traffic of the last second needs, so that a journal without traffic never grows; answers
+ * true when a checkpoint should release some, or should keep the next start short. */
 bool journal_tend(struct journal *journal);
 /* Bytes that may still be committed before a file must be released, after what is lost to padding
  * and at the end of each file. */
