@@ -13,7 +13,10 @@
 #include "storage/snapshot.h"
 #include "storage/space.h"
 
-enum { KEPT_IN_SNAPSHOT_BYTES = 16 << 10 };
+enum {
+    KEPT_IN_SNAPSHOT_BYTES = 16 << 10,
+    TARGETS_AT_ONCE = 2 * SETTLE_IN_FLIGHT_MAX,
+};
 #define RETRY_NS (100 * NS_PER_MS)
 
 enum stage { STAGE_SETTLE, STAGE_CAPTURE, STAGE_SYNC, STAGE_BARRIER, STAGE_WRITE, STAGE_DONE };
@@ -86,16 +89,20 @@ static void settle_targets(struct checkpoint *checkpoint) {
     }
 }
 
+/* A few at a time, because so few are written out at once: it is asked each round. */
 static bool settle_reached(struct checkpoint *checkpoint) {
-    bool all = true;
-    for (size_t at = 0; at < checkpoint->target_count; at++) {
+    for (size_t at = 0; at < checkpoint->target_count && at < TARGETS_AT_ONCE;) {
         struct target *target = &checkpoint->targets[at];
-        if (target->partition->dead) continue;
-        if (place_compare(target->partition->settled, target->settled) >= 0) continue;
-        settle_force(target->partition);
-        all = false;
+        struct partition *partition = target->partition;
+        if (partition->dead || place_compare(partition->settled, target->settled) >= 0) {
+            *target = checkpoint->targets[--checkpoint->target_count];
+            partition_unpin(partition);
+        } else {
+            settle_force(partition);
+            at++;
+        }
     }
-    return all;
+    return checkpoint->target_count == 0;
 }
 
 /* --- CAPTURE --- */
@@ -230,11 +237,12 @@ static void write_start(struct checkpoint *checkpoint) {
 
 /* --- the flow --- */
 
-static bool barrier_reached(const struct checkpoint *checkpoint) {
-    for (size_t at = 0; at < checkpoint->target_count; at++) {
-        const struct target *target = &checkpoint->targets[at];
-        if (!target->partition->dead && target->partition->high_watermark < target->offset)
-            return false;
+static bool barrier_reached(struct checkpoint *checkpoint) {
+    while (checkpoint->target_count > 0) {
+        const struct target *last = &checkpoint->targets[checkpoint->target_count - 1];
+        if (!last->partition->dead && last->partition->high_watermark < last->offset) return false;
+        checkpoint->target_count--;
+        partition_unpin(last->partition);
     }
     return true;
 }
@@ -290,7 +298,6 @@ static bool checkpoint_step(struct checkpoint *checkpoint) {
     switch (checkpoint->stage) {
         case STAGE_SETTLE:
             if (!settle_reached(checkpoint)) return false;
-            targets_clear(checkpoint);
             checkpoint->stage = STAGE_CAPTURE;
             return true;
         case STAGE_CAPTURE:
