@@ -5,6 +5,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "storage/checkpoint.h"
+#include "storage/layout.h"
+#include "storage/settle.h"
 #include "storage/store_fixture.h"
 
 enum { PARTITIONS = 4, BATCH_BYTES = 20000, FEW = 5, MANY = 60 };
@@ -62,3 +65,52 @@ static void expect_flat(bool killed) {
 }
 Test(recover, a_start_after_a_stop_looks_at_no_segment) { expect_flat(false); }
 Test(recover, a_start_after_a_crash_looks_at_no_old_segment) { expect_flat(true); }
+
+static enum partition_life nobody(void *context, uint32_t id,
+                                  struct partition_definition *definition) {
+    (void)context, (void)id, (void)definition;
+    return PARTITION_DEAD;
+}
+
+static bool count_batch(void *context, struct bytes batch, struct error *error) {
+    (void)batch, (void)error;
+    ++*(unsigned *)context;
+    return true;
+}
+
+/* Its log is read from a file, to which journals that begin anew then write what they held of it.
+ */
+Test(recover, the_catalog_goes_on_in_its_file) {
+    struct fixture fixture;
+    struct error error = {0};
+    struct data_directory directory;
+    struct recovered *recovered = NULL;
+    const struct partition_definition catalog = {.id = CATALOG_PARTITION_ID,
+                                                 .shard = CATALOG_SHARD};
+    unsigned batches = 0;
+    fixture_init(&fixture, IO_EPOLL);
+    fixture_start(&fixture);
+    struct partition *log = store_create_partition(fixture.store, &catalog);
+    partition_configure(log, &fixture.rules);
+    struct bytes batch = fixture_batch(1, BATCH_BYTES, 1000, -1, 0);
+    cr_assert_eq(fixture_append(&fixture, CATALOG_PARTITION_ID, batch), 0);
+    settle_force(log);
+    while (fixture.store->flows) ring_round(fixture.ring, true);
+    checkpoint_start(fixture.store);
+    while (fixture.store->checkpoints == 0) ring_round(fixture.ring, true);
+    cr_assert_eq(fixture_append(&fixture, CATALOG_PARTITION_ID, batch), 1);
+    fixture_kill(&fixture);
+    cr_assert(data_directory_open(disk_open(fixture.path, false, &error), 1, &directory, &error));
+    cr_assert(recover_open(&directory, 1 << 20, &recovered, &error), "%s", error.text);
+    cr_assert(recover_catalog(recovered, count_batch, &batches, &error), "%s", error.text);
+    cr_assert_eq(batches, 2);
+    cr_assert(recover_partitions(recovered, nobody, NULL, &error), "%s", error.text);
+    cr_assert(recover_begin_anew(recovered, &error), "%s", error.text);
+    recover_free(recovered);
+    data_directory_close(&directory);
+    fixture_start(&fixture);
+    cr_assert_eq(fixture_partition(&fixture, CATALOG_PARTITION_ID)->next_offset, 2);
+    fixture_stop(&fixture);
+    fixture_deinit(&fixture);
+    free((void *)(uintptr_t)batch.at);
+}

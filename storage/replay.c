@@ -52,6 +52,10 @@ static int replay_segment_file(struct partition *partition, struct segment *segm
     uint64_t sizes[] = {round_up(upto + SEGMENT_STEP_MIN, SEGMENT_STEP_MIN),
                         round_up(upto, DISK_BLOCK)}; /* a full disk: what is there is enough */
     int result = -ENOSPC;
+    if (segment->file && !segment->file->write) { /* the catalog's, which was read */
+        segment_file_release(segment->file);
+        segment->file = NULL;
+    }
     for (size_t at = 0; at < array_count(sizes) && result == -ENOSPC; at++) {
         int fault = fault_hit(FAULT_segment_allocate);
         if (fault)
