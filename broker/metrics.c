@@ -153,6 +153,9 @@ static void view_print(const struct schema_view *view, struct text *text) {
                  (double)view->subject_count);
     number_print(text, "millrace_registry_versions", "gauge",
                  "Versions of all subjects, hidden ones too.", (double)version_count(view));
+    number_print(text, "millrace_registry_bytes", "gauge",
+                 "Schemas, names and settings, as registry-bytes-max counts them.",
+                 (double)view->bytes);
 }
 
 static void counts_print(const struct api_counts *counts, struct text *text) {

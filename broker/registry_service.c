@@ -172,9 +172,14 @@ static void compile_done(struct work *work) {
     publish(service);
 }
 
+static size_t bytes_max(const struct registry_service *service) {
+    return (size_t)service->server->options->registry_bytes_max;
+}
+
 static void on_loaded(struct schema_machine_owner *owner, struct subjects *subjects) {
     struct registry_service *service = container_of(owner, struct registry_service, owner);
     service->subjects = subjects;
+    subjects->bytes_max = bytes_max(service);
     service->compiled = schema_view_new(subjects);
     service->compiling = (struct work){.run = compile_run, .done = compile_done};
     coordinator_hold(service->coordinator);
@@ -211,6 +216,7 @@ void registry_service_start(struct registry_service *service, struct core *core)
         return;
     }
     subjects_init(&none);
+    none.bytes_max = bytes_max(service);
     view_take(core, schema_view_new(&none));
     subjects_deinit(&none);
 }

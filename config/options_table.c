@@ -95,6 +95,12 @@ const struct option_row option_rows[] = {
      .doc =
          "Address of the schema registry (Confluent's REST interface) over HTTP; port 0 lets the "
          "kernel choose, empty is none."},
+    {"registry-bytes-max", OPTION_SIZE, OPTION_GROUP_LISTENING, FIELD(registry_bytes_max),
+     .value = "128MiB", BETWEEN(MIB, INT64_MAX),
+     .doc = "Most bytes of schemas, with the names and settings of subjects, that the registry "
+            "keeps; what would pass it is refused with 42205. The same schema counts once. What is "
+            "made of Protobuf schemas, to check records by, takes about ten times as much "
+            "besides."},
     {"connections-max", OPTION_INT, OPTION_GROUP_LISTENING, FIELD(connections_max), .value = "0",
      BETWEEN(0, INT32_MAX), .reloadable = true, KAFKA("max.connections", CONFIG_INT),
      .doc = "Connections at the same time. 0 takes four fifths of the limit on open files."},

@@ -108,9 +108,8 @@ static bool may_register(struct registration *registration, const struct subject
 }
 
 static bool has_room(struct registration *registration, const struct subjects *subjects) {
-    const char *what = subjects_exhausted(subjects, registration->subject, registration->schema);
-    return !what ||
-           call_refuse(registration->call, 422, 42205, "No further %s can be registered", what);
+    const char *why = subjects_exhausted(subjects, registration->subject, registration->schema);
+    return !why || call_refuse(registration->call, 422, 42205, "%s", why);
 }
 
 static bool is_newer(const struct subjects *subjects, struct bytes name, uint64_t generation) {

@@ -95,6 +95,13 @@ static const char *set_before(const struct subjects *subjects, const struct sett
     return compatibility_level_name(setting->of_all ? subjects->level : subject->level);
 }
 
+static bool has_room(struct api_call *call, const struct setting *setting,
+                     const struct subjects *subjects) {
+    if (setting->of_all || !setting->text[0]) return true;
+    const char *why = subjects_exhausted(subjects, setting->subject, NULL);
+    return !why || call_refuse(call, 422, 42205, "%s", why);
+}
+
 static void setting_make(struct schema_change *change, struct schema_machine *machine) {
     struct api_call *call = container_of(change, struct api_call, change);
     struct setting *setting = (struct setting *)call->detail;
@@ -110,6 +117,7 @@ static void setting_make(struct schema_change *change, struct schema_machine *ma
         return;
     }
     if (record.tombstone && !setting->before) return;
+    if (!has_room(call, setting, subjects)) return;
     schema_machine_write(machine, &record, NULL);
 }
 

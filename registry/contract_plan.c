@@ -100,13 +100,13 @@ static bool may_register(struct contract_plan *plan, size_t index, struct bytes 
     const char *place = plan->folder->files[index].place;
     struct bytes context = subject_context(subject);
     enum registry_mode mode = subjects_mode(&plan->staged, subject);
-    const char *what = subjects_exhausted(&plan->staged, subject, plan->schemas[index]);
+    const char *why = subjects_exhausted(&plan->staged, subject, plan->schemas[index]);
     if (mode == MODE_IMPORT || mode == MODE_READONLY_OVERRIDE)
         return problem(plan, place,
                        "subject \"%.*s\" is in mode %s and takes no new version: PUT /mode sets "
                        "another, on a broker that runs without this folder",
                        BYTES_FORMAT(subject), registry_mode_name(mode));
-    if (what) return problem(plan, place, "no further %s can be registered", what);
+    if (why) return problem(plan, place, "%s", why);
     if (!bytes_equal(context, plan->schemas[index]->context))
         return problem(plan, place,
                        "subject \"%.*s\" is of the context \"%.*s\"; those of a folder are of the "

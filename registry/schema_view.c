@@ -123,6 +123,8 @@ struct schema_view *schema_view_new(const struct subjects *subjects) {
     contexts_copy(view, subjects);
     view->loaded = true;
     view->generation = subjects->generation;
+    view->bytes = subjects->bytes;
+    view->bytes_max = subjects->bytes_max;
     view->level_set = subjects->level_set;
     view->level = subjects->level;
     view->mode = subjects->mode;
@@ -173,6 +175,7 @@ static void subject_unfold(struct subjects *subjects, const struct schema_subjec
 
 void schema_view_unfold(const struct schema_view *view, struct subjects *subjects) {
     subjects_init(subjects);
+    subjects->bytes_max = view->bytes_max;
     for (size_t i = 0; i < view->context_count; i++) {
         const struct schema_record record = {.kind = SCHEMA_RECORD_HIGHEST_ID,
                                              .context = view->contexts[i].name,

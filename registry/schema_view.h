@@ -51,6 +51,7 @@ struct schema_view {
     bool level_set; /* for all */
     enum compatibility_level level;
     enum registry_mode mode;
+    size_t bytes, bytes_max; /* as the subjects have them */
     struct arena memory;
 };
 

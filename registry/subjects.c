@@ -65,6 +65,34 @@ static uint64_t content_hash(const struct schema *schema) {
                     (uint64_t)schema->entry.type);
 }
 
+/* --- bytes --- */
+
+static size_t schema_bytes(const struct schema *schema) {
+    const struct schema_entry *entry = &schema->entry;
+    size_t bytes = sizeof *schema + entry->schema.len + entry->metadata.len + entry->rule_set.len;
+    for (size_t i = 0; i < entry->reference_count; i++)
+        bytes += sizeof *entry->references + entry->references[i].name.len +
+                 entry->references[i].subject.len;
+    return bytes;
+}
+
+static size_t name_bytes(struct bytes name) { return sizeof(struct subject) + name.len; }
+
+/* Whether a version has that very schema. */
+static bool has_schema(const struct subjects *subjects, const struct schema *schema, int32_t id) {
+    struct map_node *node = map_find(&subjects->by_id, id_hash(schema->context, id));
+    for (; node; node = map_find_next(node))
+        if (map_entry(node, struct subject_version, by_id)->schema == schema) return true;
+    return false;
+}
+
+/* Of a version that is not in the maps: alone, or with its schema. */
+static size_t version_bytes(const struct subjects *subjects,
+                            const struct subject_version *version) {
+    bool shared = has_schema(subjects, version->schema, version->entry.id);
+    return sizeof *version + (shared ? 0 : schema_bytes(version->schema));
+}
+
 /* --- parts --- */
 
 static struct context *context_find(const struct subjects *subjects, struct bytes name) {
@@ -83,6 +111,7 @@ static struct context *context_have(struct subjects *subjects, struct bytes name
     context->len = name.len;
     memcpy(context->name, name.at, name.len);
     map_insert(&subjects->contexts, &context->by_name, hash_bytes(name));
+    subjects->bytes += sizeof *context + name.len;
     return context;
 }
 
@@ -107,6 +136,7 @@ static struct subject *subject_have(struct subjects *subjects, struct bytes name
     subject->context = subject_context(subject->name);
     subject->generation = subjects->generation;
     map_insert(&subjects->by_name, &subject->by_name, hash_bytes(name));
+    subjects->bytes += name_bytes(name);
     return subject;
 }
 
@@ -140,6 +170,7 @@ static void version_remove(struct subjects *subjects, struct subject *subject, i
     size_t place = version_place(subject, number);
     map_remove(&subjects->by_id, &version->by_id);
     map_remove(&subjects->by_content, &version->by_content);
+    subjects->bytes -= version_bytes(subjects, version);
     memmove(&subject->versions[place], &subject->versions[place + 1],
             (subject->count - place - 1) * sizeof(struct subject_version *));
     subject->count--;
@@ -176,6 +207,7 @@ static void version_add(struct subjects *subjects, struct subject *subject,
             (subject->count - place) * sizeof(struct subject_version *));
     subject->versions[place] = version;
     subject->count++;
+    subjects->bytes += version_bytes(subjects, version);
     map_insert(&subjects->by_id, &version->by_id, id_hash(subject->context, entry->id));
     map_insert(&subjects->by_content, &version->by_content, content_hash(version->schema));
     if (entry->id > context->id_highest) context->id_highest = entry->id;
@@ -438,13 +470,18 @@ bool registry_mode_parse(struct bytes text, enum registry_mode *mode) {
 const char *subjects_exhausted(const struct subjects *subjects, struct bytes name,
                                const struct schema *schema) {
     const struct subject *subject = subjects_named(subjects, name);
+    size_t bytes = (subject ? 0 : name_bytes(name)) + (schema ? schema_bytes(schema) : 0);
+    if (bytes > 0 &&
+        (subjects->bytes > subjects->bytes_max || bytes > subjects->bytes_max - subjects->bytes))
+        return "The registry has all the bytes that registry-bytes-max gives it";
+    if (!schema) return NULL;
     if (subjects_id_highest(subjects, schema->context) == INT32_MAX &&
         !subjects_find_same(subjects, NULL, schema, true))
-        return "id";
+        return "No further id can be given";
     if (subject && subject->count > 0 &&
         subject->versions[subject->count - 1]->entry.version == INT32_MAX)
-        return "version of the subject";
-    return subjects->by_id.count < VERSIONS_MAX ? NULL : "schemas";
+        return "The subject can have no further version";
+    return subjects->by_id.count < VERSIONS_MAX ? NULL : "The registry can have no further version";
 }
 
 void subjects_prepare_register(const struct subjects *subjects, struct bytes name,
@@ -465,7 +502,7 @@ void subjects_prepare_register(const struct subjects *subjects, struct bytes nam
 /* --- life --- */
 
 void subjects_init(struct subjects *subjects) {
-    *subjects = (struct subjects){0};
+    *subjects = (struct subjects){.bytes_max = SIZE_MAX};
     map_init(&subjects->by_name);
     map_init(&subjects->by_id);
     map_init(&subjects->by_content);

@@ -57,6 +57,8 @@ struct subjects {
     enum registry_mode mode;
     uint64_t generation;         /* rises with every change */
     uint64_t setting_generation; /* of the last change of a setting, anybody's */
+    size_t bytes;                /* that are kept of what clients said; the same schema counts once */
+    size_t bytes_max;            /* what is there already may have more */
 };
 
 struct registry_context {
@@ -128,8 +130,9 @@ bool registry_mode_parse(struct bytes text, enum registry_mode *mode);
 
 /* --- deciding: the record for a change; the caller has checked everything else --- */
 
-/* Numbers end, whoever imported the highest, and so does the memory: NULL, or what there can be no
- * more of, in words. */
+/* Numbers end, whoever imported the highest, and so does the memory: NULL, or why there can be no
+ * further version of the subject with that schema, as a sentence; `schema` NULL: no setting of a
+ * name that is new. */
 const char *subjects_exhausted(const struct subjects *subjects, struct bytes name,
                                const struct schema *schema);
 /* The next version, with an id that the schema has already in the context, or the next one. */

@@ -229,6 +229,60 @@ Test(subjects, names_as_they_are_kept) {
     cr_expect(subject_name_is_valid(BYTES_OF(":.x:a")));
 }
 
+/* What an operation adds, its opposite takes away. */
+Test(subjects, bytes_are_counted) {
+    struct subjects subjects;
+    subjects_init(&subjects);
+    registers(&subjects, "a", "one");
+    registers(&subjects, "b", "one");
+    size_t before = subjects.bytes;
+    registers(&subjects, "a", "another schema");
+    size_t alone = subjects.bytes - before;
+    applies(&subjects, SCHEMA_RECORD_DELETE_SUBJECT, "a", 2, "");
+    cr_expect_eq(subjects.bytes, before + alone, "it is hidden, not gone");
+    registers(&subjects, "b", "another schema");
+    size_t shared = subjects.bytes - before - alone;
+    cr_expect(shared > 0 && shared + strlen("another schema") <= alone, "%zu of %zu", shared,
+              alone);
+    applies(&subjects, SCHEMA_RECORD_SCHEMA, "a", 2, NULL);
+    cr_expect_eq(subjects.bytes, before + alone, "the other subject has it still");
+    applies(&subjects, SCHEMA_RECORD_SCHEMA, "b", 2, NULL);
+    cr_expect_eq(subjects.bytes, before);
+    applies(&subjects, SCHEMA_RECORD_CONFIG, "b", 0, "NONE");
+    cr_expect_eq(subjects.bytes, before);
+    applies(&subjects, SCHEMA_RECORD_CONFIG, "c", 0, "NONE");
+    cr_expect_gt(subjects.bytes, before);
+    subjects_deinit(&subjects);
+}
+
+static bool fits(const struct subjects *subjects, const char *name, size_t schema_len) {
+    static char text[1000];
+    memset(text, ' ', sizeof text);
+    const struct schema_entry entry = {.schema = bytes_make(text, schema_len)};
+    struct schema *schema = schema_len ? schema_new(BYTES_OF("."), &entry) : NULL;
+    const char *why = subjects_exhausted(subjects, bytes_of_text(name), schema);
+    if (schema) schema_drop(schema);
+    return !why;
+}
+
+Test(subjects, bytes_are_bounded) {
+    struct subjects subjects;
+    subjects_init(&subjects);
+    registers(&subjects, "a", "one");
+    cr_expect(fits(&subjects, "new", 1000));
+    subjects.bytes_max = subjects.bytes + 1000;
+    cr_expect(fits(&subjects, "new", 100) && fits(&subjects, "new", 0));
+    cr_expect_not(fits(&subjects, "new", 1000));
+    cr_expect_not(fits(&subjects, "a", 1000));
+    subjects.bytes_max = subjects.bytes;
+    cr_expect(fits(&subjects, "a", 0), "a name that is there");
+    cr_expect_not(fits(&subjects, "new", 0));
+    subjects.bytes_max = 1;
+    cr_expect(fits(&subjects, "a", 0));
+    cr_expect_not(fits(&subjects, "a", 1), "there is more than is allowed now");
+    subjects_deinit(&subjects);
+}
+
 Test(subjects, contexts_of_names) {
     cr_expect(bytes_equal_text(subject_context(BYTES_OF("a")), "."));
     cr_expect(bytes_equal_text(subject_context(BYTES_OF(":.x:a")), ".x"));

@@ -4,6 +4,7 @@ import json
 
 from broker import Broker
 from registry import Registry, proto
+from test_registry import registry_metric
 
 ONE = proto("string id = 1;")
 
@@ -33,3 +34,28 @@ def test_bodies_of_many_values_are_refused():
             {"compatibility": "NONE", "more": "x" * (64 << 10)}))
         assert status == 422 and json.loads(text)["error_code"] == 42209, text
         assert registry.register("a", json.dumps([0] * 100000), schemaType="JSON") == 1
+
+
+def test_a_registry_that_is_full():
+    """What is there stays, also when less is allowed later; room that is given up can be used."""
+    text = '"%s"' % ("a" * 600000)
+    with Broker("--registry-bytes-max", "2MiB") as broker:
+        registry = Registry(broker)
+        for i in range(3):
+            registry.register(f"s{i}", text.replace("a", "bcd"[i]), schemaType="JSON")
+        more = {"schema": text, "schemaType": "JSON"}
+        status, answer = registry.call("POST", "/subjects/s3/versions", more)
+        assert (status, answer["error_code"]) == (422, 42205), answer
+        assert "registry-bytes-max" in answer["message"], answer
+        assert 3 * 600000 < registry_metric(broker, "bytes") < 2 << 20
+        registry.register("small", '"small"', schemaType="JSON")
+        registry.put("/config/s9", {"compatibility": "NONE"})
+        registry.delete("/subjects/s1")
+        registry.delete("/subjects/s1?permanent=true")
+        assert registry.post("/subjects/s3/versions", more)["id"] == 5
+        broker.options[broker.options.index("2MiB")] = "1MiB"
+        broker.restart()
+        registry = Registry(broker)
+        assert registry.get("/subjects") == ["s0", "s2", "s3", "small"]
+        assert registry.refused("PUT", "/mode/new", {"mode": "READONLY"}) == (422, 42205)
+        assert registry.put("/mode/s0", {"mode": "READONLY"}) == {"mode": "READONLY"}
