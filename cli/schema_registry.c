@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include "cli/schema_source.h"
+#include "registry/subjects.h"
 
 enum { MEMORY_MAX = 256 << 20, LISTED_MAX = 1000000 };
 
@@ -219,7 +220,8 @@ static bool file_register(struct registering *registering, const struct file_des
     return good;
 }
 
-/* Imports come before those that import them; the file itself is the last. */
+/* Imports come before those that import them, in the context of the subject; the file itself is the
+ * last. */
 static bool all_register(struct registering *registering, struct bytes subject, struct text *out,
                          struct error *error) {
     const struct schema_source *source = registering->source;
@@ -229,7 +231,9 @@ static bool all_register(struct registering *registering, struct bytes subject, 
         const struct schema_file *own =
             is_last ? &source->files[0] : file_named(source, file->name);
         if (!own) continue;
-        struct bytes name = is_last ? subject : own->name;
+        struct bytes name =
+            is_last ? subject
+                    : subject_qualify(subject_context(subject), own->name, registering->arena);
         if (!file_register(registering, file, name, own->content, error)) return false;
         registering->versions[own - source->files] = registering->version;
         text_printf(out, "%.*s version %d, id %d\n", BYTES_FORMAT(name), registering->version,

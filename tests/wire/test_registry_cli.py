@@ -26,6 +26,8 @@ def test_register_list_and_show():
         assert shown["references"] == [{"name": "item.proto", "subject": "item.proto", "version": 1}]
         assert at.run("schema", "show", "--id", "1", *there) == at.run(
             "schema", "show", "item.proto", "-V", "1", *there)
+        assert at.run("schema", "register", ":.c:orders", "order.proto", *there) == (
+            ":.c:item.proto version 1, id 1\n:.c:orders version 1, id 2\n"), "imports are beside it"
         at.write("item.proto", ITEM.replace("int32", "string"))
         assert "incompatible" in at.run("schema", "register", "item.proto", "item.proto", *there,
                                         status=1)
