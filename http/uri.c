@@ -6,6 +6,7 @@ static int digit_of(uint8_t byte) {
     return byte >= 'a' && byte <= 'f' ? byte - 'a' + 10 : -1;
 }
 
+/* Percent-decoding; false at a malformed escape or a zero byte. */
 static bool decode(struct arena *arena, struct bytes raw, bool plus_is_space,
                    struct bytes *decoded) {
     uint8_t *out = (uint8_t *)arena_try(arena, raw.len + 1);
@@ -29,10 +30,6 @@ static bool decode(struct arena *arena, struct bytes raw, bool plus_is_space,
     return true;
 }
 
-bool uri_decode(struct arena *arena, struct bytes raw, struct bytes *decoded) {
-    return decode(arena, raw, false, decoded);
-}
-
 /* Takes what is before the next `separator` off the front; false at the end. */
 static bool take_until(struct bytes *rest, char separator, struct bytes *piece) {
     if (!rest->at) return false;
@@ -50,7 +47,7 @@ bool uri_split(struct arena *arena, struct bytes path, struct bytes segments[URI
     while (take_until(&path, '/', &raw)) {
         if (raw.len == 0) continue;
         if (*count == URI_SEGMENTS_MAX) return false;
-        if (!uri_decode(arena, raw, &segments[(*count)++])) return false;
+        if (!decode(arena, raw, false, &segments[(*count)++])) return false;
     }
     return true;
 }

@@ -6,8 +6,6 @@
 
 enum { URI_SEGMENTS_MAX = 12 };
 
-/* Percent-decoding; false at a malformed escape or a zero byte. */
-bool uri_decode(struct arena *arena, struct bytes raw, struct bytes *decoded);
 /* The segments of a raw path, decoded. Empty ones (doubled or trailing slashes) are left out,
  * except those that consist of an escape. False when there are too many, or one is malformed. */
 bool uri_split(struct arena *arena, struct bytes path, struct bytes segments[URI_SEGMENTS_MAX],

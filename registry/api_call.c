@@ -82,7 +82,8 @@ struct schema *call_prepare(struct api_call *call, struct bytes context,
     return schema;
 }
 
-void call_refresh(struct api_call *call) {
+/* The newest view instead of the one it began with. */
+static void call_refresh(struct api_call *call) {
     schema_view_drop(call->view);
     call->view = schema_view_hold(*call->api->view);
 }

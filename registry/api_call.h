@@ -47,8 +47,6 @@ void call_change(struct api_call *call,
 /* As schema_prepare(), by the call's view; on a worker. */
 struct schema *call_prepare(struct api_call *call, struct bytes context,
                             const struct schema_entry *entry, struct error *error);
-/* The newest view instead of the one it began with. */
-void call_refresh(struct api_call *call);
 
 /* Notes a refusal; false, so that `return call_refuse(...)` reads well. */
 bool call_refuse(struct api_call *call, int status, int code, const char *format, ...)

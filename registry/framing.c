@@ -62,16 +62,6 @@ bool framing_read_prefix(struct bytes value, struct framed *framed, const char *
     return true;
 }
 
-bool framing_read_header(struct bytes header, struct bytes value, struct framed *framed,
-                         const char **problem) {
-    if (!framing_take_schema(&header, framed, problem) ||
-        !framing_take_path(&header, framed, problem))
-        return false;
-    if (header.len) return fail(problem, "bytes behind the message indexes of the header");
-    framed->payload = value;
-    return true;
-}
-
 struct bytes framing_find_header(struct bytes headers, const char *name) {
     struct record_header header;
     struct bytes found = BYTES_NULL;

@@ -34,9 +34,6 @@ bool framing_take_schema(struct bytes *rest, struct framed *framed, const char *
 bool framing_take_path(struct bytes *rest, struct framed *framed, const char **problem);
 /* Both steps. */
 bool framing_read_prefix(struct bytes value, struct framed *framed, const char **problem);
-/* `header` is the header's value and all of it has to be used; `value` becomes the payload. */
-bool framing_read_header(struct bytes header, struct bytes value, struct framed *framed,
-                         const char **problem);
 /* The value of the last header of that name in a record's headers (protocol/record.h); at == NULL
  * when there is none. */
 struct bytes framing_find_header(struct bytes headers, const char *name);

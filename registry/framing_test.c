@@ -70,19 +70,6 @@ Test(framing, guid) {
     cr_expect(bytes_equal_text(framed.payload, "payload"));
 }
 
-Test(framing, header) {
-    struct framed framed;
-    const char *problem;
-    cr_assert(framing_read_header(BYTES_OF("\x00\x00\x00\x00\x07\x02\x06"), BYTES_OF("payload"),
-                                  &framed, &problem));
-    cr_expect_eq(framed.id, 7);
-    cr_expect_eq(framed.path[0], 3);
-    cr_expect(bytes_equal_text(framed.payload, "payload"));
-    cr_expect_not(framing_read_header(BYTES_OF("\x00\x00\x00\x00\x07\x00!"), BYTES_OF("payload"),
-                                      &framed, &problem));
-    cr_expect_not(framing_read_header(BYTES_OF(""), BYTES_OF("x"), &framed, &problem));
-}
-
 Test(framing, the_last_header_of_a_name_counts) {
     struct bytes headers = BYTES_OF(
         "\x02"

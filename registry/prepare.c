@@ -110,12 +110,6 @@ void schema_prepare_stored(const struct schema_view *view, struct schema *schema
 
 /* --- finding --- */
 
-const struct schema *schema_view_same(const struct schema_view *view, const struct schema *schema) {
-    for (size_t i = 0; i < view->schema_count; i++)
-        if (schema_equals(view->by_id[i], schema)) return view->by_id[i];
-    return NULL;
-}
-
 const struct schema_version *schema_subject_same(const struct schema_subject *subject,
                                                  const struct schema *schema, bool deleted_too) {
     for (size_t i = subject->count; i > 0; i--) {

@@ -14,8 +14,6 @@ struct schema *schema_prepare(const struct schema_view *view, struct bytes conte
 /* Compiles a stored schema in place: COMPILED or QUARANTINED. Before anybody else sees it. */
 void schema_prepare_stored(const struct schema_view *view, struct schema *schema);
 
-/* The schema of the same context that is the same, or NULL. */
-const struct schema *schema_view_same(const struct schema_view *view, const struct schema *schema);
 /* The newest version of the subject that is the same, or NULL. */
 const struct schema_version *schema_subject_same(const struct schema_subject *subject,
                                                  const struct schema *schema, bool deleted_too);
