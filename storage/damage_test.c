@@ -3,8 +3,6 @@
 #include "storage/damage.h"
 
 #include <criterion/criterion.h>
-#include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -17,7 +15,7 @@
 #include "storage/settle.h"
 #include "storage/store_fixture.h"
 
-enum { JOURNAL_BYTES = 1 << 20, BATCH_BYTES = 500, ALL = 8, LARGE_BYTES = 50000, LARGE_COUNT = 60 };
+enum { BATCH_BYTES = 500, ALL = 8, LARGE_BYTES = 50000, LARGE_COUNT = 60 };
 
 static void append(struct fixture *fixture, uint32_t id) {
     struct bytes batch = fixture_batch(2, BATCH_BYTES, 1000, -1, 0);
@@ -41,53 +39,11 @@ static void rest_and_kill(struct fixture *fixture) {
     fixture_kill(fixture);
 }
 
-static int open_in(const struct fixture *fixture, const char *path) {
-    char whole[160];
-    snprintf(whole, sizeof whole, "%s/%s", fixture->path, path);
-    int fd = open(whole, O_RDWR);
-    cr_assert(fd >= 0, "%s: %s", whole, strerror(errno));
-    return fd;
-}
-
 static bool is_there(const struct fixture *fixture, const char *path) {
     char whole[160];
     struct stat state;
     snprintf(whole, sizeof whole, "%s/%s", fixture->path, path);
     return stat(whole, &state) == 0;
-}
-
-static void flip(const struct fixture *fixture, const char *path, off_t position) {
-    int fd = open_in(fixture, path);
-    uint8_t byte;
-    cr_assert_eq(pread(fd, &byte, 1, position), 1);
-    byte ^= 0x20;
-    cr_assert_eq(pwrite(fd, &byte, 1, position), 1);
-    close(fd);
-}
-
-static bool block_names(struct bytes bytes, const struct journal_block *header, uint32_t id) {
-    struct block_cursor cursor;
-    block_cursor_init(&cursor, bytes, header);
-    while (block_next(&cursor) == 1)
-        if (cursor.entry.partition == id) return true;
-    return false;
-}
-
-/* Damages the `nth` block that has an entry of the partition. */
-static void damage_block(const struct fixture *fixture, uint32_t id, unsigned nth) {
-    uint8_t *all = memory_new(JOURNAL_BYTES);
-    int fd = open_in(fixture, "journal/0-00000000");
-    cr_assert_eq(pread(fd, all, JOURNAL_BYTES, 0), JOURNAL_BYTES);
-    close(fd);
-    for (size_t at = 0; at < JOURNAL_BYTES; at += JOURNAL_ALIGNMENT) {
-        struct journal_block header;
-        struct bytes bytes = bytes_make(all + at, JOURNAL_BYTES - at);
-        if (!block_read(bytes, &header) || !block_names(bytes, &header, id) || nth-- > 0) continue;
-        flip(fixture, "journal/0-00000000", (off_t)at + JOURNAL_HEADER_BYTES);
-        free(all);
-        return;
-    }
-    cr_assert_fail("no such block");
 }
 
 static int64_t records(struct fixture *fixture, uint32_t id) {
@@ -142,7 +98,7 @@ Test(damage, a_block_in_the_middle) {
     append_all(&fixture);
     append_all(&fixture);
     fixture_kill(&fixture);
-    damage_block(&fixture, 3, 1);
+    fixture_flip_block(&fixture, 3, 1);
     expect_offline(&fixture, 3, DAMAGE_JOURNAL, 6);
 }
 
@@ -156,8 +112,16 @@ Test(damage, the_last_block_of_a_partition) {
     for (uint32_t id = 1; id <= ALL; id++)
         if (id < 3 || id > 5) append(&fixture, id);
     rest_and_kill(&fixture);
-    damage_block(&fixture, 3, 1);
+    fixture_flip_block(&fixture, 3, 1);
     expect_offline(&fixture, 3, DAMAGE_JOURNAL, 4);
+}
+
+/* Two batches more for everybody; then the first block of partition 3 is damaged. */
+static void go_on_and_lose_one(struct fixture *fixture) {
+    append_all(fixture);
+    append_all(fixture);
+    rest_and_kill(fixture);
+    fixture_flip_block(fixture, 3, 1);
 }
 
 static void trim_done(struct trim *trim) { (void)trim; }
@@ -174,10 +138,7 @@ Test(damage, a_log_start_in_the_middle) {
     struct fixture fixture;
     begin(&fixture);
     trim_to(&fixture, 3, 1);
-    append_all(&fixture);
-    append_all(&fixture);
-    rest_and_kill(&fixture);
-    damage_block(&fixture, 3, 1);
+    go_on_and_lose_one(&fixture);
     expect_offline(&fixture, 3, DAMAGE_JOURNAL, 6);
 }
 
@@ -187,10 +148,7 @@ Test(damage, a_log_start_behind_a_lost_one) {
     begin(&fixture);
     trim_to(&fixture, 3, 1);
     trim_to(&fixture, 3, 2);
-    append_all(&fixture);
-    append_all(&fixture);
-    rest_and_kill(&fixture);
-    damage_block(&fixture, 3, 1);
+    go_on_and_lose_one(&fixture);
     fixture_start(&fixture);
     cr_assert_eq(fixture.report.offline_partitions, 0);
     cr_assert_eq(fixture_partition(&fixture, 3)->log_start, 2);
@@ -206,7 +164,7 @@ Test(damage, where_nothing_speaks_for_a_shard_it_is_offline) {
     for (int times = 0; times < 2; times++)
         for (uint32_t id = 3; id <= ALL; id++) append(&fixture, id);
     fixture_kill(&fixture);
-    damage_block(&fixture, 3, 1);
+    fixture_flip_block(&fixture, 3, 1);
     fixture_start(&fixture);
     cr_assert_eq(fixture.report.offline_partitions, 3);
     for (uint32_t id = 4; id <= ALL; id++) cr_assert_eq(records(&fixture, id), 6);
@@ -227,7 +185,7 @@ Test(damage, a_snapshot_that_cannot_be_read) {
     checkpoint_now(&fixture);
     append_all(&fixture);
     fixture_kill(&fixture);
-    flip(&fixture, "snapshots/6", 60);
+    fixture_flip(&fixture, "snapshots/6", 60);
     expect_offline(&fixture, 6, DAMAGE_SNAPSHOT, 4);
 }
 
@@ -267,7 +225,7 @@ Test(damage, a_block_that_snapshots_contain) {
     append_all(&fixture);
     checkpoint_now(&fixture);
     fixture_stop(&fixture);
-    damage_block(&fixture, ALL, 1);
+    fixture_flip_block(&fixture, ALL, 1);
     fixture_start(&fixture);
     cr_assert(fixture.report.damaged);
     expect_only(&fixture, 0, DAMAGE_NONE, 4);
@@ -287,7 +245,7 @@ static void remove_newest(const struct fixture *fixture) {
 
 /* By its header. */
 static void make_newest_anothers(const struct fixture *fixture) {
-    flip(fixture, "segments/7-0", 32);
+    fixture_flip(fixture, "segments/7-0", 32);
 }
 
 static void append_large(struct fixture *fixture, unsigned times) {
@@ -353,7 +311,7 @@ Test(damage, an_offline_partition_can_be_deleted) {
     begin(&fixture);
     append_all(&fixture);
     rest_and_kill(&fixture);
-    damage_block(&fixture, ALL, 0);
+    fixture_flip_block(&fixture, ALL, 0);
     fixture_start(&fixture);
     expect_only(&fixture, ALL, DAMAGE_JOURNAL, 4);
     store_delete_partition(fixture.store, ALL);

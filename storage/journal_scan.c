@@ -444,6 +444,7 @@ void journal_scan_rewind(struct journal_scan *scan) {
     scan->at_file = 0;
     scan->at_block = 0;
     scan->met = scan->released_through;
+    scan->met_at = (struct journal_position){0};
     scan->lost_blocks = scan->replayed_bytes = 0;
     scan->has_block = false;
 }
@@ -466,15 +467,18 @@ bool journal_scan_next(struct journal_scan *scan, struct error *error) {
     uint64_t sequence = wanted ? wanted->sequence : scan->last_sequence + 1;
     scan->gap = sequence > scan->met + 1 ? sequence - scan->met - 1 : 0;
     scan->lost_blocks += scan->gap;
+    scan->gap_at = scan->met_at;
     if (!wanted) scan->met = scan->last_sequence;
     if (!wanted) return true;
     const struct scanned_file *file = &scan->files[scan->at_file];
+    if (scan->met_at.at == 0) scan->gap_at.number = file->number;
     uint64_t position = (uint64_t)wanted->at * JOURNAL_ALIGNMENT;
     int result = scan_block(scan, file, position, &scan->block);
     if (result < 0) return scan_error(scan, file, "read", result, error);
     if (result == 0 || scan->block.sequence != wanted->sequence)
         return scan_damaged(scan, file, position, wanted->sequence, error);
     scan->met = wanted->sequence;
+    scan->met_at = (struct journal_position){file->number, position + block_padded(&scan->block)};
     scan->replayed_bytes += block_padded(&scan->block);
     scan->has_block = true;
     return true;

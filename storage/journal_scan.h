@@ -46,6 +46,12 @@ struct scan_window {
     size_t len, size; /* size: of the last read */
 };
 
+/* A place in one of a journal's files. */
+struct journal_position {
+    uint32_t number; /* the file's */
+    uint64_t at;
+};
+
 struct journal_scan {
     struct data_directory *directory;
     unsigned core;
@@ -60,13 +66,15 @@ struct journal_scan {
     /* Replay cursor */
     unsigned at_file;
     size_t at_block;
-    uint64_t met;    /* the last sequence that replay has met */
-    uint8_t *buffer; /* aligned */
+    uint64_t met;                   /* the last sequence that replay has met */
+    struct journal_position met_at; /* behind that block */
+    uint8_t *buffer;                /* aligned */
     struct scan_window window;
     struct bytes bytes; /* the block last read, in the buffer */
     struct journal_block block;
     bool has_block;
-    uint64_t gap; /* so many blocks are missing right before this one, or at the end */
+    uint64_t gap; /* so many blocks are missing right before this one, or at the end … */
+    struct journal_position gap_at; /* … where the first of them would begin */
 };
 
 /* Opens, syncs and scans the files of `core`; `numbers` are theirs. */

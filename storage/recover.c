@@ -29,7 +29,7 @@ struct partition *recovered_add(struct recovered *recovered,
     return partition;
 }
 
-static void recovered_drop(struct recovered *recovered, struct partition *partition) {
+void recovered_drop(struct recovered *recovered, struct partition *partition) {
     map_remove(&recovered->partitions, &partition->by_id);
     partition_unpin(partition);
 }
@@ -201,10 +201,12 @@ static bool life_begin(struct lives *lives, struct partition *partition, struct 
     if (id == CATALOG_PARTITION_ID) return true;
     switch (life_of(lives, id, &definition)) {
         case PARTITION_NOT_GIVEN:
-            return error_set(error, 0,
-                             "there are records of partition %u, which the catalog never gave: the "
-                             "directory is inconsistent and was not changed",
-                             id);
+            return error_set(
+                error, EBADMSG,
+                "there are records of partition %u, which the catalog never gave: an "
+                "end of it is missing; no record was touched. Restore a backup, or let "
+                "`millrace log repair %s` tell what can be saved",
+                id, disk_root(lives->recovered->directory->disk));
         case PARTITION_DEAD: recovered_drop(lives->recovered, partition); return true;
         case PARTITION_LIVE: break;
     }

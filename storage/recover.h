@@ -25,7 +25,8 @@ struct recovered;
 bool recover_open(struct data_directory *directory, uint64_t unsettled_bytes_max,
                   struct recovered **recovered, struct error *error);
 /* Each batch of the catalog partition in offset order; the callback answers false to refuse (a
- * record that it cannot understand). */
+ * record that it cannot understand). False with EBADMSG where the log is not whole: the words name
+ * the place, and what can be done. */
 bool recover_catalog(struct recovered *recovered,
                      bool (*batch)(void *context, struct bytes batch, struct error *error),
                      void *context, struct error *error);
@@ -44,6 +45,8 @@ bool recover_begin_anew(struct recovered *recovered, struct error *error);
 /* Moves a file of the directory into this life's folder of LAYOUT_DAMAGED, durably; 0, or a
  * negative errno. */
 int recover_set_aside(struct recovered *recovered, const char *path);
+/* The same with a copy: the file stays until something takes its place. */
+int recover_copy_aside(struct recovered *recovered, const char *path);
 void recover_free(struct recovered *recovered);
 
 struct recover_report {

@@ -61,10 +61,16 @@ static int aside_make(struct recovered *recovered, char folder[LAYOUT_PATH_SIZE]
     return result;
 }
 
-static int aside_move(struct disk *disk, const char *folder, const char *path) {
-    char to[2 * LAYOUT_PATH_SIZE];
+enum { ASIDE_PATH_SIZE = 2 * LAYOUT_PATH_SIZE };
+
+static void aside_path(char to[ASIDE_PATH_SIZE], const char *folder, const char *path) {
     const char *name = strchr(path, '/') + 1;
-    snprintf(to, sizeof to, "%s/%.*s-%s", folder, (int)(name - 1 - path), path, name);
+    snprintf(to, ASIDE_PATH_SIZE, "%s/%.*s-%s", folder, (int)(name - 1 - path), path, name);
+}
+
+static int aside_move(struct disk *disk, const char *folder, const char *path) {
+    char to[ASIDE_PATH_SIZE];
+    aside_path(to, folder, path);
     int result = disk_rename(disk, path, to);
     return result < 0 ? result : disk_sync_directory(disk, folder);
 }
@@ -75,6 +81,28 @@ int recover_set_aside(struct recovered *recovered, const char *path) {
     return result < 0 ? result : aside_move(recovered->directory->disk, folder, path);
 }
 
+int recover_copy_aside(struct recovered *recovered, const char *path) {
+    struct disk *disk = recovered->directory->disk;
+    char folder[LAYOUT_PATH_SIZE], to[ASIDE_PATH_SIZE];
+    uint8_t *at = NULL;
+    size_t len = 0;
+    int result = aside_make(recovered, folder);
+    if (result == 0) result = disk_read_file(disk, path, BLOB_BYTES_MAX, &at, &len);
+    if (result < 0) return result;
+    aside_path(to, folder, path);
+    result = disk_replace_file(disk, folder, to, bytes_make(at, len));
+    free(at);
+    return result;
+}
+
+/* The catalog's is there twice. */
+static int aside_copy(struct disk *disk, const char *folder) {
+    char path[LAYOUT_PATH_SIZE];
+    layout_snapshot_copy(path);
+    int result = aside_move(disk, folder, path);
+    return result == -ENOENT ? 0 : result;
+}
+
 /* Before new ones take their places. */
 static int aside_snapshots(struct recovered *recovered, const char *folder) {
     for (uint32_t id = 0; id < recovered->directory->shard_count; id++) {
@@ -83,6 +111,8 @@ static int aside_snapshots(struct recovered *recovered, const char *folder) {
         layout_snapshot(path, id);
         bool there = trace->lost && !trace->is_absent;
         int result = there ? aside_move(recovered->directory->disk, folder, path) : 0;
+        if (result == 0 && trace->lost && id == CATALOG_SHARD)
+            result = aside_copy(recovered->directory->disk, folder);
         if (result < 0) return result;
     }
     return 0;

@@ -31,6 +31,16 @@ static bool gap_is_contained(const struct shard *shard, const struct journal_sca
     return block_is_contained(shard, scan->core, incarnation, last);
 }
 
+static void replay_catalog_gap(struct recovered *recovered, const struct journal_scan *scan,
+                               uint64_t next) {
+    char path[LAYOUT_PATH_SIZE];
+    layout_journal(path, scan->core, scan->gap_at.number);
+    error_set(&recovered->catalog_gap, EBADMSG,
+              "%s, byte %llu: blocks %llu to %llu were acknowledged and cannot be read", path,
+              (unsigned long long)scan->gap_at.at, (unsigned long long)(next - scan->gap),
+              (unsigned long long)(next - 1));
+}
+
 /* Blocks are missing before the one that was just read, or at the end. */
 static void replay_gap(struct recovered *recovered, const struct journal_scan *scan) {
     recovered->damaged = true;
@@ -45,8 +55,9 @@ static void replay_gap(struct recovered *recovered, const struct journal_scan *s
         unsigned home = trace->seen_in ? trace->seen_in - 1u
                         : journals     ? id % journals
                                        : scan->core;
-        if (home == scan->core && !gap_is_contained(recovered->shards[id], scan))
-            trace->doubt = recovered->gaps;
+        if (home != scan->core || gap_is_contained(recovered->shards[id], scan)) continue;
+        trace->doubt = recovered->gaps;
+        if (id == CATALOG_SHARD) replay_catalog_gap(recovered, scan, next);
     }
 }
 
@@ -63,6 +74,9 @@ static void replay_missing(struct recovered *recovered, uint32_t id) {
     if (!trace->doubt) {
         say_error("changes of shard %u are neither in its snapshot nor in the journal", id);
         trace->doubt = ++recovered->gaps;
+        if (id == CATALOG_SHARD)
+            error_set(&recovered->catalog_gap, EBADMSG,
+                      "changes of it are neither in snapshots/%u nor in a journal", id);
     }
     trace->hole = trace->doubt;
     trace->doubt = 0;
@@ -225,6 +239,9 @@ static void replay_check_journals(struct recovered *recovered) {
         said = core;
         recovered->damaged = true;
         recovered->traces[id].hole = ++recovered->gaps;
+        if (id == CATALOG_SHARD)
+            error_set(&recovered->catalog_gap, EBADMSG, "journal %u is gone, or is an older one",
+                      core);
     }
 }
 

@@ -29,6 +29,7 @@ struct recovered {
     uint32_t gaps;
     uint64_t unsettled_bytes; /* in the tails */
     bool damaged;             /* something that was stored cannot be read */
+    struct error catalog_gap; /* where blocks are missing that may be the catalog's, in words */
     bool reset;               /* everything is in snapshots and segments: journals begin anew */
     struct recover_report report;
     uint64_t started_ns;
@@ -38,6 +39,8 @@ struct partition *recovered_find(const struct recovered *recovered, uint32_t id)
 /* A partition of which nothing was met yet. */
 struct partition *recovered_add(struct recovered *recovered,
                                 const struct partition_definition *definition);
+/* Forgets what was met of it; its files stay. */
+void recovered_drop(struct recovered *recovered, struct partition *partition);
 /* Says so, and serves it no more. */
 void recovered_take_offline(struct recovered *recovered, struct partition *partition,
                             enum damage damage);
@@ -50,6 +53,12 @@ bool recovered_is_whole(const struct recovered *recovered, const struct partitio
 /* The files in which met partitions' snapshots end, as far as nobody has looked at them and the log
  * still goes on there (recover_files.c). */
 bool recovered_look_at_files(struct recovered *recovered, struct error *error);
+
+/* Copies bytes of the catalog's log from memory or from the segment file, wherever they are
+ * (recover_catalog.c). EBADMSG where they cannot be read. */
+bool recovered_copy_log(struct recovered *recovered, struct partition *partition,
+                        struct segment *segment, uint64_t position, uint8_t *into, size_t len,
+                        struct error *error);
 
 /* Segment files that replay made have durable names behind it. */
 bool recovered_sync_names(struct recovered *recovered, struct error *error);

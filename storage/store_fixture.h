@@ -45,3 +45,9 @@ int64_t fixture_append(struct fixture *fixture, uint32_t id, struct bytes batch)
 /* Reads everything from `offset`, checks contiguity, answers the next offset; bytes are added up.
  */
 int64_t fixture_read_all(struct fixture *fixture, uint32_t id, int64_t offset, uint64_t *bytes);
+
+/* Flips a bit of a file of the directory; a negative position counts from its end. */
+void fixture_flip(const struct fixture *fixture, const char *path, int64_t position);
+/* Flips a bit in the nth block (0 …) of the first journal file that has an entry of this
+ * partition. */
+void fixture_flip_block(const struct fixture *fixture, uint32_t id, unsigned nth);

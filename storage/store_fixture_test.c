@@ -1,4 +1,6 @@
 #include <criterion/criterion.h>
+#include <errno.h>
+#include <fcntl.h>
 #include <ftw.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,7 +11,7 @@
 #include "protocol/batch_build.h"
 #include "storage/store_fixture.h"
 
-enum { RECOVER_UNSETTLED_BYTES = 4 << 20 };
+enum { RECOVER_UNSETTLED_BYTES = 4 << 20, JOURNAL_FILE_BYTES = 1 << 20 };
 
 static enum partition_life fixture_life(void *context, uint32_t id,
                                         struct partition_definition *definition) {
@@ -219,4 +221,48 @@ int64_t fixture_read_all(struct fixture *fixture, uint32_t id, int64_t offset, u
         free(waiting);
         if (total == 0) return offset;
     }
+}
+
+/* --- damage --- */
+
+static int fixture_open(const struct fixture *fixture, const char *path) {
+    char whole[200];
+    snprintf(whole, sizeof whole, "%s/%s", fixture->path, path);
+    int fd = open(whole, O_RDWR);
+    cr_assert(fd >= 0, "%s: %s", whole, strerror(errno));
+    return fd;
+}
+
+void fixture_flip(const struct fixture *fixture, const char *path, int64_t position) {
+    uint8_t byte;
+    int fd = fixture_open(fixture, path);
+    if (position < 0) position += lseek(fd, 0, SEEK_END);
+    cr_assert_eq(pread(fd, &byte, 1, position), 1);
+    byte ^= 0x20;
+    cr_assert_eq(pwrite(fd, &byte, 1, position), 1);
+    close(fd);
+}
+
+static bool block_names(struct bytes bytes, const struct journal_block *header, uint32_t id) {
+    struct block_cursor cursor;
+    block_cursor_init(&cursor, bytes, header);
+    while (block_next(&cursor) == 1)
+        if (cursor.entry.partition == id) return true;
+    return false;
+}
+
+void fixture_flip_block(const struct fixture *fixture, uint32_t id, unsigned nth) {
+    uint8_t *all = memory_new(JOURNAL_FILE_BYTES);
+    int fd = fixture_open(fixture, "journal/0-00000000");
+    cr_assert_eq(pread(fd, all, JOURNAL_FILE_BYTES, 0), JOURNAL_FILE_BYTES);
+    close(fd);
+    int64_t at = 0;
+    for (;; at += JOURNAL_ALIGNMENT) {
+        struct journal_block header;
+        cr_assert(at < JOURNAL_FILE_BYTES, "no such block");
+        struct bytes bytes = bytes_make(all + at, (size_t)(JOURNAL_FILE_BYTES - at));
+        if (block_read(bytes, &header) && block_names(bytes, &header, id) && nth-- == 0) break;
+    }
+    free(all);
+    fixture_flip(fixture, "journal/0-00000000", at + JOURNAL_HEADER_BYTES);
 }
