@@ -125,10 +125,16 @@ struct catalog_observer {
 };
 
 /* Applies one record batch of the catalog's log (metadata/catalog_record.h); false and `error` for
- * a record that this version does not know, or that does not fit what is there. The catalog is not
- * to be used then. An image is not observed: only replay sees one. */
+ * a record that this version does not know (EPROTONOSUPPORT), or that does not fit what is there
+ * (EBADMSG). The catalog is not to be used then. An image is not observed: only replay sees one. */
 bool catalog_apply(struct catalog *catalog, struct bytes batch,
                    const struct catalog_observer *observer, struct error *error);
+/* The same where batches before it may be missing (metadata/catalog_rescue.h): records that do not
+ * fit are left out and counted, and a new topic takes the place of one that has its name.
+ * `is_image`: the batch ended an image, which has taken the catalog's place. False only for what
+ * this version does not know, and for bytes that are no batch. */
+bool catalog_apply_readable(struct catalog *catalog, struct bytes batch, uint64_t *left_out,
+                            bool *is_image, struct error *error);
 
 /* Appends batches to `out` that make this catalog from nothing, one behind the other; each is at
  * most CATALOG_IMAGE_PART_BYTES and one record long. */

@@ -1,5 +1,7 @@
 /* How the catalog changes: one function per kind of record, led by a table. Records of an image go
  * into a catalog beside the real one, which takes its place when the image has ended. */
+#include <errno.h>
+
 #include "base/check.h"
 #include "base/say.h"
 #include "metadata/catalog.h"
@@ -11,6 +13,7 @@ struct apply {
     struct catalog *catalog;
     const struct catalog_observer *observer; /* never NULL */
     const Metadata__CatalogRecord *record;
+    bool is_readable; /* batches are missing: what does not fit is left out */
     struct error *error;
 };
 
@@ -21,7 +24,7 @@ struct apply {
     } while (0)
 
 static bool misfit(struct apply *apply, const char *what) {
-    return error_set(apply->error, 0, "the catalog's log contradicts itself: %s", what);
+    return error_set(apply->error, EBADMSG, "the catalog's log contradicts itself: %s", what);
 }
 
 static struct catalog_topic *topic_of(struct apply *apply, ProtobufCBinaryData raw) {
@@ -36,6 +39,18 @@ static void resolve(struct catalog *catalog, struct catalog_topic *topic) {
 
 /* --- topics --- */
 
+static void remove_topic(struct apply *apply, struct catalog_topic *topic) {
+    struct catalog *catalog = apply->catalog;
+    for (int32_t i = 0; i < topic->partition_count; i++) {
+        OBSERVE(apply, partition_deleted, topic, topic->partitions + i);
+        catalog->shard_partitions[topic->partitions[i].shard]--;
+    }
+    catalog->partition_count -= (uint32_t)topic->partition_count;
+    map_remove(&catalog->topics_by_name, &topic->by_name);
+    map_remove(&catalog->topics_by_id, &topic->by_id);
+    catalog_topic_free(topic);
+}
+
 static bool apply_topic(struct apply *apply) {
     const Metadata__TopicRecord *record = apply->record->topic;
     struct catalog *catalog = apply->catalog;
@@ -43,8 +58,10 @@ static bool apply_topic(struct apply *apply) {
     struct bytes name = bytes_of_text(record->name);
     if (!catalog_record_id(bytes_make(record->id.data, record->id.len), &id))
         return misfit(apply, "a topic without an id");
-    if (catalog_find_topic(catalog, name) || catalog_find_topic_id(catalog, &id))
+    struct catalog_topic *namesake = catalog_find_topic(catalog, name);
+    if (catalog_find_topic_id(catalog, &id) || (namesake && !apply->is_readable))
         return misfit(apply, "a topic is created twice");
+    if (namesake) remove_topic(apply, namesake); /* that it was is what cannot be read */
     struct catalog_topic *topic = new_zero(struct catalog_topic);
     topic->id = id;
     topic->name = memory_copy_text(record->name);
@@ -86,17 +103,9 @@ static bool apply_partition(struct apply *apply) {
 }
 
 static bool apply_remove_topic(struct apply *apply) {
-    struct catalog *catalog = apply->catalog;
     struct catalog_topic *topic = topic_of(apply, apply->record->remove_topic->topic_id);
     if (!topic) return misfit(apply, "the removal of a topic that is not there");
-    for (int32_t i = 0; i < topic->partition_count; i++) {
-        OBSERVE(apply, partition_deleted, topic, topic->partitions + i);
-        catalog->shard_partitions[topic->partitions[i].shard]--;
-    }
-    catalog->partition_count -= (uint32_t)topic->partition_count;
-    map_remove(&catalog->topics_by_name, &topic->by_name);
-    map_remove(&catalog->topics_by_id, &topic->by_id);
-    catalog_topic_free(topic);
+    remove_topic(apply, topic);
     return true;
 }
 
@@ -204,20 +213,21 @@ static bool apply_image(struct apply *apply) {
     return true;
 }
 
-/* What the first record of a batch says: the catalog that the batch goes into, NULL on error. */
-static struct catalog *catalog_of_batch(struct catalog *catalog,
-                                        const Metadata__CatalogRecord *first, struct error *error) {
+/* What the first record of a batch says: the catalog that the batch goes into, NULL on error. Parts
+ * of an image whose beginning is missing go into the catalog that is there, as far as they fit. */
+static struct catalog *catalog_of_batch(struct apply *apply, struct catalog *catalog) {
+    const Metadata__CatalogRecord *first = apply->record;
     if (first->kind_case != METADATA__CATALOG_RECORD__KIND_IMAGE) {
         staging_drop(catalog);
         return catalog;
     }
     if (first->image->part == 0) staging_begin(catalog);
-    if (!catalog->staging || first->image->part != catalog->staging_parts++) {
-        error_set(error, 0, "the catalog's log has part %u of an image out of order",
-                  first->image->part);
-        return NULL;
-    }
-    return catalog->staging;
+    if (catalog->staging && first->image->part == catalog->staging_parts++) return catalog->staging;
+    staging_drop(catalog);
+    if (apply->is_readable) return catalog;
+    error_set(apply->error, EBADMSG, "the catalog's log has part %u of an image out of order",
+              first->image->part);
+    return NULL;
 }
 
 /* --- a batch --- */
@@ -245,30 +255,48 @@ static bool apply_value(struct apply *apply, struct catalog *catalog, int32_t n,
                         bool *end) {
     struct Metadata__CatalogRecord *record = catalog_record_decode(value, apply->error);
     if (!record) return false;
-    if (n == 0) apply->catalog = catalog_of_batch(catalog, record, apply->error);
     apply->record = record;
+    if (n == 0) apply->catalog = catalog_of_batch(apply, catalog);
     bool good = apply->catalog && apply_record(apply);
     *end = record->kind_case == METADATA__CATALOG_RECORD__KIND_IMAGE && record->image->end;
     catalog_record_free(record);
     return good;
 }
 
+/* `left_out` counts the records that do not fit; NULL: there must be none. */
+static bool apply_batch(struct apply *apply, struct catalog *catalog, struct bytes batch,
+                        uint64_t *left_out, bool *is_image) {
+    struct batch_header header;
+    struct record record;
+    bool end = false;
+    if (!batch_header_read(batch, &header) || batch_size(&header) != batch.len)
+        return error_set(apply->error, EBADMSG, "a batch of the catalog's log is damaged");
+    struct bytes rest = batch_records(batch);
+    for (int32_t i = 0; i < header.record_count; i++) {
+        if (record_next(&rest, &record) != RECORD_READ)
+            return error_set(apply->error, EBADMSG, "a batch of the catalog's log is damaged");
+        if (apply_value(apply, catalog, i, record.value, &end)) continue;
+        if (!left_out || apply->error->code != EBADMSG) return false;
+        ++*left_out;
+    }
+    *is_image = end && catalog->staging;
+    if (*is_image) staging_take(catalog);
+    catalog->version++;
+    return true;
+}
+
 bool catalog_apply(struct catalog *catalog, struct bytes batch,
                    const struct catalog_observer *observer, struct error *error) {
     static const struct catalog_observer nobody;
     struct apply apply = {.observer = observer ? observer : &nobody, .error = error};
-    struct batch_header header;
-    if (!batch_header_read(batch, &header) || batch_size(&header) != batch.len)
-        return error_set(error, 0, "a batch of the catalog's log is damaged");
-    struct bytes rest = batch_records(batch);
-    struct record record;
-    bool end = false;
-    for (int32_t i = 0; i < header.record_count; i++) {
-        if (record_next(&rest, &record) != RECORD_READ)
-            return error_set(error, 0, "a batch of the catalog's log is damaged");
-        if (!apply_value(&apply, catalog, i, record.value, &end)) return false;
-    }
-    if (end && catalog->staging) staging_take(catalog);
-    catalog->version++;
-    return true;
+    bool is_image;
+    return apply_batch(&apply, catalog, batch, NULL, &is_image);
+}
+
+bool catalog_apply_readable(struct catalog *catalog, struct bytes batch, uint64_t *left_out,
+                            bool *is_image, struct error *error) {
+    static const struct catalog_observer nobody;
+    struct apply apply = {
+        .catalog = catalog, .observer = &nobody, .is_readable = true, .error = error};
+    return apply_batch(&apply, catalog, batch, left_out, is_image);
 }

@@ -1,5 +1,7 @@
 #include "metadata/catalog_record.h"
 
+#include <errno.h>
+
 #include "base/check.h"
 #include "proto/metadata.pb-c.h"
 
@@ -104,18 +106,19 @@ struct Metadata__CatalogRecord *catalog_record_decode(struct bytes value, struct
     Metadata__CatalogRecord *record =
         value.at ? metadata__catalog_record__unpack(NULL, value.len, value.at) : NULL;
     if (!record) {
-        error_set(error, 0, "a record of the catalog's log is damaged (%zu bytes)", value.len);
+        error_set(error, EBADMSG, "a record of the catalog's log is damaged (%zu bytes)",
+                  value.len);
         return NULL;
     }
     if (record->kind_case == METADATA__CATALOG_RECORD__KIND__NOT_SET) {
         unsigned tag = record->base.n_unknown_fields ? record->base.unknown_fields[0].tag : 0;
-        error_set(error, 0,
+        error_set(error, EPROTONOSUPPORT,
                   "the catalog's log has a record of kind %u, which millrace %s does not know: the "
                   "data directory was used by a newer version; start that one",
                   tag, MILLRACE_VERSION);
     } else if (record->kind_case == METADATA__CATALOG_RECORD__KIND_VERSION &&
                record->version->oldest_reader > CATALOG_FORMAT) {
-        error_set(error, 0,
+        error_set(error, EPROTONOSUPPORT,
                   "the catalog's log was written by millrace %s and needs format %u; millrace %s "
                   "reads up to format %d: start the newer version",
                   record->version->written_by, record->version->oldest_reader, MILLRACE_VERSION,

@@ -48,8 +48,8 @@ void change_records_finish(struct change_records *records, struct byte_buffer *o
 struct Metadata__CatalogRecord;
 
 /* One decoded record, to be freed with catalog_record_free(). NULL and `error` for bytes that are
- * none, for a kind that this version does not know, and for a VersionRecord that asks for a newer
- * reader. */
+ * none (EBADMSG), for a kind that this version does not know, and for a VersionRecord that asks for
+ * a newer reader (EPROTONOSUPPORT). */
 struct Metadata__CatalogRecord *catalog_record_decode(struct bytes value, struct error *error);
 void catalog_record_free(struct Metadata__CatalogRecord *record);
 /* False unless it has the 16 bytes of an id. */
