@@ -141,7 +141,9 @@ const struct command command_log_repair = {
         "Prints what it would do; with --yes does it. What can be read stays, at its offsets;\n"
         "what cannot be read is taken out and kept in DIR/damaged. Offline partitions come\n"
         "back; where offsets may be given a second time, their leader epoch rises, so that\n"
-        "consumers learn of it. A backup of the directory is a good idea before.\n\n"
+        "consumers learn of it. A damaged catalog begins anew with what can be read; what has\n"
+        "no topic any more becomes the topic lost-ID. A backup of the directory is a good idea\n"
+        "before.\n\n"
         "  millrace log verify /var/lib/millrace\n"
         "  millrace log repair /var/lib/millrace --yes\n",
     .flags = FLAGS(repair_flags),

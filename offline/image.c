@@ -71,15 +71,19 @@ bool image_catalog_batch(void *context, struct bytes batch, struct error *error)
 
 /* --- recovery --- */
 
-bool image_recover(struct image *image, struct error *error) {
-    if (!recover_open(&image->directory, UNSETTLED_BYTES_MAX, &image->recovered, error))
-        return false;
+static bool image_take_catalog(struct image *image, struct error *error) {
     if (!recover_catalog(image->recovered, image_catalog_batch, image, error)) return false;
     catalog_lives_init(&image->lives, &image->catalog);
-    if (!recover_partitions(image->recovered, catalog_lives_tell, &image->lives, error))
-        return false;
-    image->is_complete = true;
-    return true;
+    return recover_partitions(image->recovered, catalog_lives_tell, &image->lives, error);
+}
+
+void image_recover(struct image *image) {
+    struct error *refusal = &image->refusal, error = {0};
+    if (!recover_open(&image->directory, UNSETTLED_BYTES_MAX, &image->recovered, refusal)) return;
+    image->is_complete = image_take_catalog(image, refusal);
+    if (image->is_complete || refusal->code != EBADMSG) return;
+    image->is_rescued = image_rescue(image, &error);
+    if (!image->is_rescued) *refusal = error;
 }
 
 static bool image_begin(struct image *image, const char *root, struct error *error) {
@@ -101,7 +105,7 @@ bool image_open(struct image *image, const char *root, struct error *error) {
         image_close(image);
         return false;
     }
-    image_recover(image, &image->refusal);
+    image_recover(image);
     return true;
 }
 
@@ -113,6 +117,8 @@ void image_close(struct image *image) {
     catalog_deinit(&image->catalog);
     options_free(image->options);
     catalog_lives_deinit(&image->lives);
+    catalog_rescue_deinit(&image->rescue);
+    free(image->lost);
     *image = (struct image){0};
 }
 

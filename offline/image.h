@@ -2,10 +2,15 @@
  * that takes changes into memory (io/disk_view.h), so that nothing of the directory changes. The
  * directory's lock is held meanwhile, shared: no broker can start.
  *
+ * Where only the catalog keeps it from starting, the image goes on with what can be read of it, as
+ * a repair would (rescue.c): topics that can be named, and one "lost-ID" for each partition that
+ * has records and no topic any more.
+ *
  * What recovery would say is left out; findings (offline/verify.h) say it better. */
 #pragma once
 
 #include "metadata/catalog_lives.h"
+#include "metadata/catalog_rescue.h"
 #include "storage/recovered.h"
 
 enum { IMAGE_NAME_SIZE = 300 };
@@ -20,6 +25,10 @@ struct image {
     struct recovered *recovered; /* NULL: not even its beginning was possible */
     bool is_complete;            /* recovery came to its end, else … */
     struct error refusal;        /* … this is what the next start says */
+    bool is_rescued;             /* it did so with a catalog of what can be read */
+    struct catalog_rescue rescue;
+    uint32_t *lost; /* partitions that have no topic but "lost-ID", by id */
+    size_t lost_count;
 };
 
 /* False when it is no data directory, of a newer release, or in use by a broker. */
@@ -47,5 +56,8 @@ bool image_catalog_batch(void *context, struct bytes batch, struct error *error)
 bool image_is_free(const char *root, struct error *error);
 /* The node that the superblock names. */
 bool image_node_id(struct disk *disk, int32_t *node_id, struct error *error);
-/* Runs recovery in image->directory, which is open. */
-bool image_recover(struct image *image, struct error *error);
+/* Runs recovery in image->directory, which is open; what it says goes into image->refusal. */
+void image_recover(struct image *image);
+/* Recovery has refused the catalog: begins it anew with what can be read. False and `error` when
+ * that cannot be gone on with either. */
+bool image_rescue(struct image *image, struct error *error);

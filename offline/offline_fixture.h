@@ -23,6 +23,10 @@ void offline_deinit(struct offline_fixture *fixture);
 void offline_start(struct offline_fixture *fixture);
 void offline_stop(struct offline_fixture *fixture);
 void offline_kill(struct offline_fixture *fixture);
+/* A topic with these partitions, into the catalog's log; answers the first offset. The store has
+ * partitions up to store.partitions only. */
+int64_t offline_add_topic(struct offline_fixture *fixture, const char *name, uint32_t first,
+                          uint32_t count);
 /* The block that an idle second brings: it says what was acknowledged. */
 void offline_rest(struct offline_fixture *fixture);
 /* A batch of two records of 500 bytes. */
@@ -50,3 +54,12 @@ void offline_verify(struct offline_fixture *fixture);
 /* The finding whose file is this and whose words contain that. */
 const struct finding *offline_found(const struct offline_fixture *fixture, enum finding_kind kind,
                                     const char *file, const char *words);
+
+/* --- repairing --- */
+
+/* What repair says, into `said` (heap); answers the number of things. */
+size_t offline_repair(struct offline_fixture *fixture, bool yes, char **said);
+/* A plan changes nothing and says what the repair then does; after it nothing is damaged. */
+void offline_repair_wholly(struct offline_fixture *fixture);
+/* Whether a repair or a start has set it aside ("journal-0-00000000"). */
+bool offline_is_kept(const struct offline_fixture *fixture, const char *name);

@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <ftw.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -12,6 +13,7 @@
 #include "base/memory.h"
 #include "base/say.h"
 #include "metadata/catalog_record.h"
+#include "offline/repair.h"
 #include "offline/verify.h"
 #include "storage/checkpoint.h"
 #include "storage/commit.h"
@@ -21,28 +23,31 @@ enum { JOURNAL_BYTES = 1 << 20 };
 
 /* --- a broker's life --- */
 
-static void catalog_append(struct offline_fixture *fixture) {
+int64_t offline_add_topic(struct offline_fixture *fixture, const char *name, uint32_t first,
+                          uint32_t count) {
     struct change_records records;
     struct byte_buffer batch = {0};
     struct uuid topic;
     uuid_make(&topic);
     change_records_init(&records, 1000);
-    change_records_topic(&records, &topic, "orders", false);
-    for (uint32_t id = 1; id <= ORDERS_PARTITIONS; id++)
-        change_records_partition(&records, &topic, (int32_t)id - 1, id, (uint16_t)(id % 64), 0);
-    change_records_partition_ids(&records, ORDERS_PARTITIONS + 1);
+    change_records_topic(&records, &topic, name, false);
+    for (uint32_t id = first; id < first + count; id++)
+        change_records_partition(&records, &topic, (int32_t)(id - first), id, (uint16_t)(id % 64),
+                                 0);
+    change_records_partition_ids(&records, first + count);
     change_records_finish(&records, &batch);
-    cr_assert_eq(fixture_append(&fixture->store, 0, byte_buffer_bytes(&batch)), 0);
+    int64_t offset = fixture_append(&fixture->store, 0, byte_buffer_bytes(&batch));
     byte_buffer_deinit(&batch);
     change_records_deinit(&records);
+    return offset;
 }
 
 void offline_start(struct offline_fixture *fixture) {
     say_configure(SAY_NOTHING, SAY_PLAIN);
     fixture_start(&fixture->store);
-    struct partition_definition catalog = {.id = CATALOG_PARTITION_ID, .shard = CATALOG_SHARD};
-    if (!store_find_partition(fixture->store.store, CATALOG_PARTITION_ID))
-        store_create_partition(fixture->store.store, &catalog);
+    struct partition_definition catalog = {
+        .id = CATALOG_PARTITION_ID, .shard = CATALOG_SHARD, .rules = fixture->store.rules};
+    store_create_partition(fixture->store.store, &catalog);
 }
 
 void offline_stop(struct offline_fixture *fixture) { fixture_stop(&fixture->store); }
@@ -54,7 +59,7 @@ void offline_init(struct offline_fixture *fixture) {
     *fixture = (struct offline_fixture){0};
     fixture_init(&fixture->store, IO_EPOLL);
     offline_start(fixture);
-    catalog_append(fixture);
+    cr_assert_eq(offline_add_topic(fixture, "orders", 1, ORDERS_PARTITIONS), 0);
     for (uint32_t id = 1; id <= ORDERS_PARTITIONS; id++) offline_append(fixture, id);
     offline_stop(fixture);
 }
@@ -112,30 +117,13 @@ static void path_of(const struct offline_fixture *fixture, const char *path, cha
 }
 
 void offline_flip(const struct offline_fixture *fixture, const char *path, int64_t position) {
-    char whole[200];
-    uint8_t byte;
-    path_of(fixture, path, whole);
-    int fd = open(whole, O_RDWR);
-    cr_assert(fd >= 0, "%s: %s", whole, strerror(errno));
-    if (position < 0) position += lseek(fd, 0, SEEK_END);
-    cr_assert_eq(pread(fd, &byte, 1, position), 1);
-    byte ^= 0x20;
-    cr_assert_eq(pwrite(fd, &byte, 1, position), 1);
-    close(fd);
+    fixture_flip(&fixture->store, path, position);
 }
 
 void offline_unlink(const struct offline_fixture *fixture, const char *path) {
     char whole[200];
     path_of(fixture, path, whole);
     cr_assert_eq(unlink(whole), 0, "%s: %s", whole, strerror(errno));
-}
-
-static bool block_names(struct bytes bytes, const struct journal_block *header, uint32_t id) {
-    struct block_cursor cursor;
-    block_cursor_init(&cursor, bytes, header);
-    while (block_next(&cursor) == 1)
-        if (cursor.entry.partition == id) return true;
-    return false;
 }
 
 /* Where the journal's blocks end, and the last of them. */
@@ -170,21 +158,7 @@ void offline_add_torn_tail(const struct offline_fixture *fixture) {
 }
 
 void offline_flip_block(const struct offline_fixture *fixture, uint32_t id, unsigned nth) {
-    char whole[200];
-    path_of(fixture, "journal/0-00000000", whole);
-    uint8_t *all = memory_zero(1, JOURNAL_BYTES);
-    int fd = open(whole, O_RDONLY);
-    cr_assert_eq(pread(fd, all, JOURNAL_BYTES, 0), JOURNAL_BYTES);
-    close(fd);
-    int64_t at = 0;
-    for (;; at += JOURNAL_ALIGNMENT) {
-        struct journal_block header;
-        cr_assert(at < JOURNAL_BYTES, "no such block");
-        struct bytes bytes = bytes_make(all + at, (size_t)(JOURNAL_BYTES - at));
-        if (block_read(bytes, &header) && block_names(bytes, &header, id) && nth-- == 0) break;
-    }
-    free(all);
-    offline_flip(fixture, "journal/0-00000000", at + 200);
+    fixture_flip_block(&fixture->store, id, nth);
 }
 
 static uint64_t fingerprint;
@@ -241,4 +215,44 @@ const struct finding *offline_found(const struct offline_fixture *fixture, enum 
     findings_print(&fixture->findings, false, stderr);
     cr_assert_fail("no such finding: %s %s", file, words);
     return NULL;
+}
+
+/* --- repairing --- */
+
+size_t offline_repair(struct offline_fixture *fixture, bool yes, char **said) {
+    struct error error = {0};
+    char folder[LAYOUT_PATH_SIZE];
+    size_t count, len;
+    FILE *out = open_memstream(said, &len);
+    cr_assert(repair_directory(fixture->store.path, yes, false, out, &count, folder, &error), "%s",
+              error.text);
+    fclose(out);
+    return count;
+}
+
+void offline_repair_wholly(struct offline_fixture *fixture) {
+    char *plan, *said;
+    uint64_t before = offline_fingerprint(fixture);
+    size_t count = offline_repair(fixture, false, &plan);
+    cr_assert_gt(count, 0);
+    cr_assert_eq(offline_fingerprint(fixture), before, "the plan has changed something");
+    cr_assert_eq(offline_repair(fixture, true, &said), count, "%s%s", plan, said);
+    cr_assert_str_eq(strchr(plan, '\n'), strchr(said, '\n'));
+    free(plan);
+    free(said);
+    offline_verify(fixture);
+    if (fixture->findings.damage_count) findings_print(&fixture->findings, false, stderr);
+    cr_assert_eq(fixture->findings.damage_count, 0);
+    cr_assert_eq(offline_repair(fixture, false, &plan), 0);
+    free(plan);
+}
+
+bool offline_is_kept(const struct offline_fixture *fixture, const char *name) {
+    char path[200];
+    struct stat state;
+    for (int life = 1; life < 20; life++) {
+        snprintf(path, sizeof path, "%s/damaged/%d/%s", fixture->store.path, life, name);
+        if (stat(path, &state) == 0) return true;
+    }
+    return false;
 }

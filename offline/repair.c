@@ -35,7 +35,7 @@ struct all {
 
 static void repair_each(void *context, struct partition *partition) {
     struct all *all = context;
-    if (partition->definition.id == CATALOG_PARTITION_ID) return; /* it was read wholly */
+    if (partition->definition.id == CATALOG_PARTITION_ID) return; /* was read wholly, or is new */
     all->fine =
         all->fine && (partition->offline ? repair_offline(all->repair, partition, all->error)
                                          : repair_segments(all->repair, partition, all->error));
@@ -47,9 +47,27 @@ static bool repair_partitions(struct repair *repair, struct error *error) {
     return all.fine;
 }
 
+/* The new catalog's take their places; those that cannot be read are set aside with the journals.
+ */
+static bool keep_catalog_snapshots(struct repair *repair, struct error *error) {
+    struct recovered *recovered = repair->image->recovered;
+    char paths[2][LAYOUT_PATH_SIZE];
+    layout_snapshot(paths[0], CATALOG_SHARD);
+    layout_snapshot_copy(paths[1]);
+    for (size_t at = 0; at < array_count(paths); at++) {
+        int result = recover_copy_aside(recovered, paths[at]);
+        if (result < 0 && result != -ENOENT)
+            return error_set(error, -result, "cannot keep a copy of %s: %s", paths[at],
+                             strerror(-result));
+    }
+    return true;
+}
+
 /* Snapshots first: until they are durable the table still has what is given up. */
 static bool repair_write(struct repair *repair, struct error *error) {
     struct recovered *recovered = repair->image->recovered;
+    bool keeps = repair->image->is_rescued && !recovered->traces[CATALOG_SHARD].lost;
+    if (keeps && !keep_catalog_snapshots(repair, error)) return false;
     if (!recover_begin_anew(recovered, error)) return false;
     for (size_t at = 0; at < repair->aside_count; at++) {
         int result = recover_set_aside(recovered, repair->aside[at]);
@@ -72,7 +90,7 @@ static bool open_to_write(struct image *image, const char *root, struct error *e
     if (!fine) disk_close(disk);
     fine = fine && data_directory_open(disk, node_id, &image->directory, error);
     if (fine) image->disk = disk;
-    if (fine) image_recover(image, &image->refusal);
+    if (fine) image_recover(image);
     if (!fine) image_close(image);
     return fine;
 }
@@ -83,8 +101,9 @@ static bool has_aside(const struct repair *repair) {
 
 static bool repair_image(struct repair *repair, struct error *error) {
     const struct image *image = repair->image;
-    if (!image->is_complete)
+    if (!image->is_complete && !image->is_rescued)
         return error_set(error, 0, "it cannot be repaired: %s", image->refusal.text);
+    if (image->is_rescued && !repair_catalog(repair, error)) return false;
     if (!repair_partitions(repair, error)) return false;
     return repair->dry || repair->count == 0 || repair_write(repair, error);
 }

@@ -4,6 +4,8 @@
  *   a segment with batches that cannot be read   a new revision has the others; offsets stay
  *   a segment file that is gone                  leaves the table
  *   an index                                     is written again
+ *   the catalog                                  begins anew with what can be read of it; what has
+ *                                                no topic any more gets one of its own
  *   an offline partition                         gets its table back, from the files where the
  *                                                snapshot is gone, begins a new segment, and is
  *                                                online; where offsets may be given a second time,
@@ -12,8 +14,7 @@
  * Then everything goes into segments and snapshots, and the journals begin anew. A crash before the
  * snapshots leaves the directory as it was, with new files that the next start removes; a crash
  * behind them leaves it repaired, and files that were to be kept may be removed by the next start.
- *
- * The catalog is not repaired: without it nobody knows what there is. */
+ */
 #pragma once
 
 #include "offline/image.h"
@@ -48,3 +49,5 @@ bool repair_replace(struct repair *repair, struct partition *partition,
 /* Takes files into the table that it does not know. */
 bool repair_adopt(struct repair *repair, struct partition *partition, struct error *error);
 bool repair_offline(struct repair *repair, struct partition *partition, struct error *error);
+/* Of an image that was rescued. */
+bool repair_catalog(struct repair *repair, struct error *error);

@@ -3,7 +3,6 @@
 #include <criterion/criterion.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/stat.h>
 
 #include "offline/offline_fixture.h"
 
@@ -12,35 +11,9 @@ static struct offline_fixture fixture;
 static void teardown(void) { offline_deinit(&fixture); }
 TestSuite(repair, .fini = teardown);
 
-/* What repair says, into `said` (heap). */
-static size_t repair(bool yes, char **said) {
-    struct error error = {0};
-    char folder[LAYOUT_PATH_SIZE];
-    size_t count, len;
-    FILE *out = open_memstream(said, &len);
-    cr_assert(repair_directory(fixture.store.path, yes, false, out, &count, folder, &error), "%s",
-              error.text);
-    fclose(out);
-    return count;
-}
-
-/* A plan changes nothing and says what the repair then does; after it nothing is damaged. */
-static void repair_wholly(void) {
-    char *plan, *said;
-    uint64_t before = offline_fingerprint(&fixture);
-    size_t count = repair(false, &plan);
-    cr_assert_gt(count, 0);
-    cr_assert_eq(offline_fingerprint(&fixture), before, "the plan has changed something");
-    cr_assert_eq(repair(true, &said), count, "%s%s", plan, said);
-    cr_assert_str_eq(strchr(plan, '\n'), strchr(said, '\n'));
-    free(plan);
-    free(said);
-    offline_verify(&fixture);
-    if (fixture.findings.damage_count) findings_print(&fixture.findings, false, stderr);
-    cr_assert_eq(fixture.findings.damage_count, 0);
-    cr_assert_eq(repair(false, &plan), 0);
-    free(plan);
-}
+static size_t repair(bool yes, char **said) { return offline_repair(&fixture, yes, said); }
+static void repair_wholly(void) { offline_repair_wholly(&fixture); }
+static bool is_kept(const char *name) { return offline_is_kept(&fixture, name); }
 
 /* The broker starts, all serve; `id` has records up to `next`, and takes more. */
 static void expect_serves(uint32_t id, int64_t next, int32_t epoch) {
@@ -55,16 +28,6 @@ static void expect_serves(uint32_t id, int64_t next, int32_t epoch) {
     offline_stop(&fixture);
     offline_verify(&fixture);
     cr_assert_eq(fixture.findings.damage_count, 0);
-}
-
-static bool is_kept(const char *name) {
-    char path[200];
-    struct stat state;
-    for (int life = 1; life < 20; life++) {
-        snprintf(path, sizeof path, "%s/damaged/%d/%s", fixture.store.path, life, name);
-        if (stat(path, &state) == 0) return true;
-    }
-    return false;
 }
 
 /* How many records can be read, gaps and all. */
@@ -233,16 +196,4 @@ Test(repair, records_that_were_written_out_are_taken_back) {
     cr_assert_eq(offline_records(&fixture, 4), left);
     offline_stop(&fixture);
     expect_serves(4, left, 1);
-}
-
-Test(repair, the_catalog_is_not) {
-    struct error error = {0};
-    char folder[LAYOUT_PATH_SIZE];
-    size_t count;
-    offline_init(&fixture);
-    offline_flip(&fixture, "snapshots/0", 60);
-    offline_flip(&fixture, "snapshots/0-copy", 60);
-    cr_assert_not(
-        repair_directory(fixture.store.path, true, false, stdout, &count, folder, &error));
-    cr_assert(strstr(error.text, "cannot be repaired: the catalog"), "%s", error.text);
 }

@@ -11,7 +11,6 @@
 static const char *const advice_offline =
     "`millrace log repair` ends that, with the records that can be read";
 static const char *const advice_none = "nothing is to be done";
-static const char *const advice_restore = "restore the directory from a backup";
 
 /* --- the superblock --- */
 
@@ -58,8 +57,20 @@ static void verify_catalog_snapshots(struct image *image, struct findings *findi
     }
 }
 
+/* … or neither can be read: the first one is told like those of other shards. */
+static void verify_lost_copy(struct image *image, struct findings *findings) {
+    char path[LAYOUT_PATH_SIZE];
+    layout_snapshot_copy(path);
+    if (blobs_size(image->directory.blobs, path) >= 0)
+        finding_add(findings, FINDING_DAMAGE, path, 8, advice_offline,
+                    "it does not match its checksum, or is malformed");
+}
+
 static void verify_snapshots(struct image *image, struct findings *findings) {
-    if (!image->recovered->traces[CATALOG_SHARD].lost) verify_catalog_snapshots(image, findings);
+    if (image->recovered->traces[CATALOG_SHARD].lost)
+        verify_lost_copy(image, findings);
+    else
+        verify_catalog_snapshots(image, findings);
     for (uint32_t id = 0; id < image->directory.shard_count; id++) {
         const struct shard_trace *trace = &image->recovered->traces[id];
         char path[LAYOUT_PATH_SIZE];
@@ -114,9 +125,7 @@ void verify_image(struct image *image, struct findings *findings) {
         verify_journals(image, findings);
         verify_snapshots(image, findings);
     }
-    if (!image->is_complete)
-        finding_add(findings, FINDING_DAMAGE, "", -1, advice_restore, "no broker can start: %s",
-                    image->refusal.text);
+    if (!image->is_complete) verify_refusal(image, findings);
     struct verify verify = {image, findings};
     image_each(image, verify_each, &verify);
     verify_names(image, findings);

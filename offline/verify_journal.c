@@ -6,43 +6,35 @@
 static const char *const advice_gap =
     "the partitions that it may have held are offline; `millrace log repair` ends that";
 
-/* Where the blocks that are missing would begin: behind the last one that was met. */
-struct place_met {
-    char path[LAYOUT_PATH_SIZE];
-    uint64_t end;
-};
-
-static void place_take(const struct journal_scan *scan, struct place_met *met) {
-    const struct scanned_file *file = &scan->files[scan->at_file];
-    const struct scanned_block *block = &file->blocks[scan->at_block - 1];
-    layout_journal(met->path, scan->core, file->number);
-    met->end =
-        (uint64_t)block->at * JOURNAL_ALIGNMENT + round_up(scan->block.length, JOURNAL_ALIGNMENT);
+static void path_of(const struct journal_scan *scan, const struct journal_position *position,
+                    char path[LAYOUT_PATH_SIZE]) {
+    layout_journal(path, scan->core, position->number);
 }
 
-static void verify_gap(const struct journal_scan *scan, const struct place_met *met,
-                       struct findings *findings) {
+static void verify_gap(const struct journal_scan *scan, struct findings *findings) {
     uint64_t next = scan->has_block ? scan->block.sequence : scan->last_sequence + 1;
-    finding_add(findings, FINDING_DAMAGE, met->path, (int64_t)met->end, advice_gap,
+    char path[LAYOUT_PATH_SIZE];
+    path_of(scan, &scan->gap_at, path);
+    finding_add(findings, FINDING_DAMAGE, path, (int64_t)scan->gap_at.at, advice_gap,
                 "blocks %llu to %llu were acknowledged and cannot be read",
                 (unsigned long long)(next - scan->gap), (unsigned long long)(next - 1));
 }
 
 static void verify_scan(struct journal_scan *scan, struct findings *findings) {
     struct error error;
-    struct place_met met = {.path = LAYOUT_JOURNALS};
+    char path[LAYOUT_PATH_SIZE];
     bool fine;
     journal_scan_rewind(scan);
     while ((fine = journal_scan_next(scan, &error))) {
-        if (scan->gap) verify_gap(scan, &met, findings);
+        if (scan->gap) verify_gap(scan, findings);
         if (!scan->has_block) break;
-        place_take(scan, &met);
     }
+    path_of(scan, &scan->met_at, path);
     if (!fine)
-        finding_add(findings, FINDING_DAMAGE, met.path, (int64_t)met.end, advice_gap, "%s",
+        finding_add(findings, FINDING_DAMAGE, path, (int64_t)scan->met_at.at, advice_gap, "%s",
                     error.text);
     if (scan->torn_blocks && !scan->damaged)
-        finding_add(findings, FINDING_NOTE, met.path, (int64_t)met.end,
+        finding_add(findings, FINDING_NOTE, path, (int64_t)scan->met_at.at,
                     "the next start clears them",
                     "%llu blocks behind block %llu were never acknowledged, as after a crash",
                     (unsigned long long)scan->torn_blocks, (unsigned long long)scan->last_sequence);

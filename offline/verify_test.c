@@ -134,7 +134,9 @@ Test(verify, the_catalog) {
     offline_flip(&fixture, "snapshots/0", 60);
     offline_flip(&fixture, "snapshots/0-copy", 60);
     offline_verify(&fixture);
-    offline_found(&fixture, FINDING_DAMAGE, "", "no broker can start: the catalog");
+    offline_found(&fixture, FINDING_DAMAGE, "", "no broker can start: the catalog is damaged");
+    offline_found(&fixture, FINDING_DAMAGE, "snapshots/0", "checksum");
+    offline_found(&fixture, FINDING_DAMAGE, "snapshots/0-copy", "checksum");
 }
 
 Test(verify, one_slot_of_the_superblock_is_a_note) {

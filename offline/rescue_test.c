@@ -1,0 +1,348 @@
+/* Directories whose catalog is damaged: a start refuses them, verify says what that costs, and a
+ * repair leaves one that starts, in which nothing that can be read is missing. */
+#include "offline/image.h"
+
+#include <criterion/criterion.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "metadata/catalog_record.h"
+#include "offline/offline_fixture.h"
+#include "offline/repair.h"
+
+/* Each test has a process of its own. */
+static struct offline_fixture fixture;
+static void teardown(void) { offline_deinit(&fixture); }
+TestSuite(rescue, .fini = teardown);
+
+enum { A = ORDERS_PARTITIONS + 1, B, C };
+
+/* Topics "a", "b" and "c" of one partition each, every change in a block of its own. */
+static void add_topics(void) {
+    offline_init(&fixture);
+    fixture.store.partitions = C;
+    offline_start(&fixture);
+    offline_add_topic(&fixture, "a", A, 1);
+    offline_add_topic(&fixture, "b", B, 1);
+    offline_add_topic(&fixture, "c", C, 1);
+    for (uint32_t id = A; id <= C; id++) offline_append(&fixture, id);
+}
+
+/* So many entries of the catalog's log are in the journal before "a". */
+enum { ENTRIES_BEFORE = 1 };
+
+static void kill_and_lose(unsigned nth) {
+    offline_rest(&fixture);
+    offline_kill(&fixture);
+    offline_flip_block(&fixture, CATALOG_PARTITION_ID, nth);
+}
+
+static void expect_damage(const char *words) { offline_found(&fixture, FINDING_DAMAGE, "", words); }
+
+/* What the start after the repair finds. */
+static void look(void) {
+    struct error error = {0};
+    cr_assert(image_open(&fixture.image, fixture.store.path, &error), "%s", error.text);
+    cr_assert(fixture.image.is_complete, "%s", fixture.image.refusal.text);
+}
+
+static void expect_name(uint32_t id, const char *expected) {
+    char name[IMAGE_NAME_SIZE];
+    cr_assert_str_eq(image_name(&fixture.image, id, name), expected);
+}
+
+static void expect_orders(void) {
+    for (uint32_t id = 1; id <= ORDERS_PARTITIONS; id++) {
+        char name[IMAGE_NAME_SIZE];
+        snprintf(name, sizeof name, "orders-%u", id - 1);
+        expect_name(id, name);
+    }
+}
+
+/* All partitions up to this one serve, with their two records, and take more. */
+static void expect_serves(uint32_t last) {
+    fixture.store.partitions = last;
+    offline_start(&fixture);
+    cr_assert_eq(fixture.store.report.offline_partitions, 0);
+    cr_assert_not(fixture.store.report.damaged);
+    for (uint32_t id = 1; id <= last; id++) {
+        cr_assert_eq(offline_records(&fixture, id), 2, "%u", id);
+        offline_append(&fixture, id);
+        cr_assert_eq(offline_records(&fixture, id), 4, "%u", id);
+    }
+    offline_add_topic(&fixture, "more", last + 1, 1);
+    offline_stop(&fixture);
+    offline_verify(&fixture);
+    cr_assert_eq(fixture.findings.damage_count, 0);
+}
+
+/* --- the journal --- */
+
+Test(rescue, a_block_in_the_middle) {
+    add_topics();
+    kill_and_lose(ENTRIES_BEFORE + 1);
+    offline_verify(&fixture);
+    expect_damage("no broker can start: the catalog is damaged: journal/0-00000000, byte ");
+    expect_damage("`millrace log repair /tmp/");
+    expect_damage("changes 13 to 15 of the catalog cannot be read");
+    expect_damage("the newest change of the catalog that can be read is 18;");
+    expect_damage("partition 10, offsets 0 to 1, has no topic any more: lost-10-0");
+    offline_repair_wholly(&fixture);
+    cr_assert(offline_is_kept(&fixture, "journal-0-00000000"));
+    cr_assert(offline_is_kept(&fixture, "snapshots-0"));
+    look();
+    expect_orders();
+    expect_name(A, "a-0");
+    expect_name(B, "lost-10-0");
+    expect_name(C, "c-0");
+    const struct catalog_topic *lost =
+        catalog_find_topic(&fixture.image.catalog, BYTES_OF("lost-10"));
+    cr_assert(lost->effective.retention_ms == -1 && lost->effective.retention_bytes == -1);
+    cr_assert_eq(fixture.image.catalog.partition_id_next, C + 1);
+    cr_assert(fixture.image.catalog.producer_id_next >= 1ll << 32);
+    image_close(&fixture.image);
+    expect_serves(C);
+}
+
+Test(rescue, the_last_block) {
+    add_topics();
+    kill_and_lose(ENTRIES_BEFORE + 2);
+    offline_repair_wholly(&fixture);
+    look();
+    expect_name(B, "b-0");
+    expect_name(C, "lost-11-0");
+    image_close(&fixture.image);
+    expect_serves(C);
+}
+
+/* What the next repair finds is what the first one has written. */
+Test(rescue, twice) {
+    add_topics();
+    kill_and_lose(ENTRIES_BEFORE + 1);
+    offline_repair_wholly(&fixture);
+    offline_start(&fixture);
+    fixture.store.partitions = C + 1;
+    offline_add_topic(&fixture, "d", C + 1, 1);
+    offline_stop(&fixture);
+    offline_flip(&fixture, "snapshots/0", 60);
+    offline_flip(&fixture, "snapshots/0-copy", 60);
+    offline_repair_wholly(&fixture);
+    look();
+    expect_name(C + 1, "d-0");
+    image_close(&fixture.image);
+}
+
+Test(rescue, the_journal_is_gone) {
+    offline_init(&fixture);
+    offline_unlink(&fixture, "journal/0-00000000");
+    offline_verify(&fixture);
+    expect_damage("the catalog is damaged: journal 0 is gone");
+    offline_repair_wholly(&fixture);
+    look();
+    expect_orders();
+    image_close(&fixture.image);
+    expect_serves(ORDERS_PARTITIONS);
+}
+
+/* Somebody's end of the log that no block speaks of any more. */
+Test(rescue, records_that_the_catalog_never_gave) {
+    offline_init(&fixture);
+    fixture.store.partitions = A;
+    offline_start(&fixture);
+    offline_append(&fixture, A);
+    offline_stop(&fixture);
+    offline_verify(&fixture);
+    expect_damage("there are records of partition 9, which the catalog never gave");
+    offline_repair_wholly(&fixture);
+    look();
+    expect_orders();
+    expect_name(A, "lost-9-0");
+    image_close(&fixture.image);
+    expect_serves(A);
+}
+
+/* --- the snapshots --- */
+
+static void lose_snapshots(void) {
+    offline_flip(&fixture, "snapshots/0", 60);
+    offline_flip(&fixture, "snapshots/0-copy", 60);
+}
+
+/* The journal's old blocks still have it. */
+Test(rescue, both_snapshots) {
+    offline_init(&fixture);
+    lose_snapshots();
+    offline_verify(&fixture);
+    expect_damage("neither snapshots/0 nor snapshots/0-copy can be read");
+    offline_repair_wholly(&fixture);
+    cr_assert(offline_is_kept(&fixture, "snapshots-0"));
+    cr_assert(offline_is_kept(&fixture, "snapshots-0-copy"));
+    look();
+    expect_orders();
+    image_close(&fixture.image);
+    expect_serves(ORDERS_PARTITIONS);
+}
+
+Test(rescue, both_snapshots_are_gone) {
+    offline_init(&fixture);
+    offline_unlink(&fixture, "snapshots/0");
+    offline_unlink(&fixture, "snapshots/0-copy");
+    offline_repair_wholly(&fixture);
+    look();
+    expect_orders();
+    image_close(&fixture.image);
+    expect_serves(ORDERS_PARTITIONS);
+}
+
+/* Not one name is left: every record is. */
+Test(rescue, all_of_it) {
+    offline_init(&fixture);
+    lose_snapshots();
+    offline_flip_block(&fixture, CATALOG_PARTITION_ID, 0);
+    offline_verify(&fixture);
+    expect_damage("nothing of the catalog can be read");
+    offline_repair_wholly(&fixture);
+    look();
+    cr_assert_eq(fixture.image.catalog.topics_by_name.count, ORDERS_PARTITIONS);
+    expect_name(1, "lost-1-0");
+    expect_name(ORDERS_PARTITIONS, "lost-8-0");
+    image_close(&fixture.image);
+    expect_serves(ORDERS_PARTITIONS);
+}
+
+/* One of shard 0 has its files and nothing else. */
+Test(rescue, a_partition_that_only_files_name) {
+    offline_init(&fixture);
+    fixture.store.partitions = A;
+    offline_start(&fixture);
+    struct partition_definition beside = {
+        .id = 64, .shard = CATALOG_SHARD, .rules = fixture.store.rules};
+    store_create_partition(fixture.store.store, &beside);
+    offline_fill(&fixture, 64, 100);
+    offline_stop(&fixture);
+    lose_snapshots();
+    offline_repair_wholly(&fixture);
+    look();
+    expect_name(64, "lost-64-0");
+    const struct partition *partition = recovered_find(fixture.image.recovered, 64);
+    cr_assert(partition->next_offset > 180, "%lld", (long long)partition->next_offset);
+    image_close(&fixture.image);
+}
+
+/* --- the segment --- */
+
+enum { MANY = 30 };
+
+/* The catalog's log is in a file, most of it. */
+static void fill_catalog(void) {
+    char name[40];
+    offline_init(&fixture);
+    offline_start(&fixture);
+    for (int at = 0; at < MANY; at++) {
+        snprintf(name, sizeof name, "a-topic-with-a-long-name-%d", at);
+        offline_add_topic(&fixture, name, A + (uint32_t)at, 1);
+        for (uint32_t times = 0; times < 8; times++) offline_append(&fixture, 1 + times);
+    }
+    offline_settle(&fixture, CATALOG_PARTITION_ID);
+    offline_checkpoint(&fixture);
+    offline_stop(&fixture);
+}
+
+static void expect_all_names(void) {
+    look();
+    expect_orders();
+    cr_assert_eq(fixture.image.catalog.topics_by_name.count, 1 + MANY);
+    image_close(&fixture.image);
+}
+
+Test(rescue, a_bit_in_the_segment) {
+    fill_catalog();
+    offline_flip(&fixture, "segments/0-0", 4096 + 200);
+    offline_verify(&fixture);
+    expect_damage("the catalog is damaged: segments/0-0 is damaged at byte 4096");
+    offline_repair_wholly(&fixture);
+    cr_assert(offline_is_kept(&fixture, "segments-0-0"));
+    expect_all_names();
+}
+
+Test(rescue, the_segment_is_gone) {
+    fill_catalog();
+    offline_unlink(&fixture, "segments/0-0");
+    offline_verify(&fixture);
+    expect_damage("the catalog is damaged: ");
+    offline_repair_wholly(&fixture);
+    expect_all_names();
+}
+
+/* --- topics that were deleted --- */
+
+static void remove_topic(const char *name) {
+    struct change_records records;
+    struct byte_buffer batch = {0};
+    const struct catalog_topic *topic =
+        catalog_find_topic(&fixture.image.catalog, bytes_of_text(name));
+    change_records_init(&records, 1000);
+    change_records_remove_topic(&records, &topic->id);
+    change_records_finish(&records, &batch);
+    image_close(&fixture.image);
+    offline_start(&fixture);
+    cr_assert(fixture_append(&fixture.store, CATALOG_PARTITION_ID, byte_buffer_bytes(&batch)) > 0);
+    byte_buffer_deinit(&batch);
+    change_records_deinit(&records);
+}
+
+/* "a" is removed; what follows is in the journal. */
+static void remove_a(void) {
+    add_topics();
+    offline_stop(&fixture);
+    look();
+    remove_topic("a");
+    offline_add_topic(&fixture, "d", C + 1, 1);
+}
+
+/* Its records may be there still: they do not come back. */
+Test(rescue, what_was_deleted_before_the_damage) {
+    remove_a();
+    kill_and_lose(ENTRIES_BEFORE + 4);
+    offline_repair_wholly(&fixture);
+    look();
+    expect_name(A, "partition 9");
+    expect_name(C, "c-0");
+    image_close(&fixture.image);
+}
+
+/* The topic is back, and what is left of its records. */
+Test(rescue, a_deletion_is_what_is_lost) {
+    remove_a();
+    kill_and_lose(ENTRIES_BEFORE + 3);
+    offline_repair_wholly(&fixture);
+    look();
+    expect_name(A, "a-0");
+    expect_name(C + 1, "d-0");
+    image_close(&fixture.image);
+    expect_serves(C);
+}
+
+/* --- what is not repaired --- */
+
+/* The broker that wrote it knows more than this one. */
+Test(rescue, a_newer_catalog) {
+    static uint8_t newer[] = {0xfa, 0x3f, 0x00}; /* field 1023, of length 0 */
+    struct error error = {0};
+    char folder[LAYOUT_PATH_SIZE];
+    size_t count;
+    struct batch_build build;
+    struct byte_buffer batch = {0};
+    add_topics();
+    batch_build_init(&build);
+    batch_build_add(&build, 1000, BYTES_NULL, bytes_make(newer, sizeof newer), NULL, 0);
+    cr_assert(batch_build_finish(&build, CODEC_NONE, &batch, &error));
+    cr_assert(fixture_append(&fixture.store, CATALOG_PARTITION_ID, byte_buffer_bytes(&batch)) > 0);
+    batch_build_deinit(&build);
+    byte_buffer_deinit(&batch);
+    kill_and_lose(ENTRIES_BEFORE + 1);
+    cr_assert_not(
+        repair_directory(fixture.store.path, true, false, stdout, &count, folder, &error));
+    cr_assert(strstr(error.text, "cannot be repaired: ") && strstr(error.text, "newer version"),
+              "%s", error.text);
+}
