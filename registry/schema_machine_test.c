@@ -113,6 +113,58 @@ static void expect_state(void) {
     cr_expect_eq(subjects_level(subjects, BYTES_OF("a")), COMPATIBILITY_FULL);
 }
 
+/* --- the image --- */
+
+enum { VERSIONS = 60, VERSION_BYTES = 10000 };
+
+static void versions_add(struct schema_machine *machine) {
+    static char text[VERSION_BYTES];
+    memset(text, 'x', sizeof text);
+    for (int i = 0; i < VERSIONS; i++) {
+        snprintf(text, sizeof text, "%d", i);
+        struct schema_entry entry = {.type = SCHEMA_TYPE_AVRO,
+                                     .schema = bytes_make(text, sizeof text)};
+        struct schema *schema = schema_new(BYTES_OF("."), &entry);
+        struct schema_record record;
+        subjects_prepare_register(schema_machine_subjects(machine), BYTES_OF("b"), schema, &record);
+        schema_machine_write(machine, &record, schema);
+        schema_drop(schema);
+    }
+}
+
+/* A version that was written goes meanwhile: none of the others is left out. */
+static void image_run(struct coordinator_call *call, void *state) {
+    const struct schema_record gone = {
+        .kind = SCHEMA_RECORD_SCHEMA, .subject = BYTES_OF("b"), .version = 1, .tombstone = true};
+    int64_t written = 0, before;
+    int steps = 0;
+    versions_add((struct schema_machine *)state);
+    schema_machine_kind.image_begin(state);
+    for (bool more = true; more; steps++) {
+        before = coordinator_end(world.coordinator);
+        more = schema_machine_kind.image_step(state);
+        int64_t count = coordinator_end(world.coordinator) - before;
+        cr_assert(count > 0 && count < 40, "%lld records in a step", (long long)count);
+        written += count;
+        if (steps == 0) schema_machine_write((struct schema_machine *)state, &gone, NULL);
+    }
+    cr_assert_eq(written, 1 + VERSIONS, "%lld and the highest id", (long long)written - 1);
+    cr_assert_gt(steps, 2);
+    coordinator_finish(call, coordinator_end(world.coordinator));
+}
+
+Test(schema_machine, an_image_is_written_in_pieces, .timeout = 300) {
+    struct write_call write = {.call = {.run = image_run, .done = call_done, .writes = true}};
+    world.sim = sim_new(8);
+    open_store();
+    load();
+    coordinator_submit(world.coordinator, &write.call);
+    ring_round(world.ring, false);
+    while (!write.done) log_step(world.sim);
+    stop();
+    sim_free(world.sim);
+}
+
 Test(schema_machine, others_records_are_read_and_ours_are_added, .timeout = 300) {
     world.sim = sim_new(7);
     open_store();

@@ -140,8 +140,7 @@ static struct subject *subject_have(struct subjects *subjects, struct bytes name
     return subject;
 }
 
-/* Where a version is, or would be. */
-static size_t version_place(const struct subject *subject, int32_t version) {
+size_t subject_version_from(const struct subject *subject, int64_t version) {
     size_t from = 0, to = subject->count;
     while (from < to) {
         size_t middle = from + (to - from) / 2;
@@ -154,7 +153,7 @@ static size_t version_place(const struct subject *subject, int32_t version) {
 }
 
 static struct subject_version *version_at(const struct subject *subject, int32_t version) {
-    size_t place = version_place(subject, version);
+    size_t place = subject_version_from(subject, version);
     bool found = place < subject->count && subject->versions[place]->entry.version == version;
     return found ? subject->versions[place] : NULL;
 }
@@ -167,7 +166,7 @@ static void version_free(struct subject_version *version) {
 static void version_remove(struct subjects *subjects, struct subject *subject, int32_t number) {
     struct subject_version *version = version_at(subject, number);
     if (!version) return;
-    size_t place = version_place(subject, number);
+    size_t place = subject_version_from(subject, number);
     map_remove(&subjects->by_id, &version->by_id);
     map_remove(&subjects->by_content, &version->by_content);
     subjects->bytes -= version_bytes(subjects, version);
@@ -202,7 +201,7 @@ static void version_add(struct subjects *subjects, struct subject *subject,
     version->entry.version = entry->version;
     version->entry.deleted = entry->deleted;
     version_make_room(subject);
-    size_t place = version_place(subject, entry->version);
+    size_t place = subject_version_from(subject, entry->version);
     memmove(&subject->versions[place + 1], &subject->versions[place],
             (subject->count - place) * sizeof(struct subject_version *));
     subject->versions[place] = version;

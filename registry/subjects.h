@@ -88,6 +88,8 @@ struct subject *subjects_named(const struct subjects *subjects, struct bytes nam
 /* "latest" is -1. NULL when there is none. */
 struct subject_version *subject_find_version(const struct subject *subject, int32_t version,
                                              bool deleted_too);
+/* The index of its first version with that number or a higher one; subject->count: none has. */
+size_t subject_version_from(const struct subject *subject, int64_t version);
 /* Any version with that id; soft-deleted ones keep their ids readable. */
 struct subject_version *subjects_find_id(const struct subjects *subjects, struct bytes context,
                                          int32_t id);
