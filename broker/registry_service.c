@@ -43,11 +43,12 @@ struct registry_service {
     struct coordinator *coordinator; /* NULL until there is a topic */
     struct core *home;
     struct subjects *subjects; /* NULL until they are loaded */
-    bool ready;                /* the first view is everywhere */
+    bool ready;                /* a view of what was loaded is everywhere */
     struct list queue;         /* struct trip */
     struct trip *current;      /* the change under way */
     struct coordinator_call call;
     bool wrote, choosing, publishing;
+    bool outdated;      /* loaded again while a view was on its way: another one has to follow */
     struct work making; /* of the next view */
     struct schema_view *made;
     struct work compiling;
@@ -59,6 +60,7 @@ struct registry_service {
 };
 
 static void next_change(struct registry_service *service);
+static void publish(struct registry_service *service);
 
 /* --- views --- */
 
@@ -72,9 +74,13 @@ static void current_end(struct registry_service *service, bool failed) {
 static void delivered(struct registry_service *service) {
     check(service->undelivered > 0);
     if (--service->undelivered > 0) return;
-    service->ready = true;
     service->publishing = false;
     if (service->current) current_end(service, false);
+    if (service->outdated && coordinator_status(service->coordinator) == COORDINATOR_ACTIVE) {
+        publish(service);
+        return;
+    }
+    service->ready = !service->outdated && !service->compiled;
     next_change(service);
 }
 
@@ -133,6 +139,8 @@ static void view_made(struct work *work) {
 /* What is durable now. A view takes as long to make as the registry is large, so a worker does it;
  * nothing changes the subjects before every core has confirmed it. */
 static void publish(struct registry_service *service) {
+    service->outdated = service->publishing;
+    if (service->publishing) return;
     service->publishing = true;
     service->making = (struct work){.run = view_make, .done = view_made};
     coordinator_hold(service->coordinator);
@@ -180,6 +188,7 @@ static void on_loaded(struct schema_machine_owner *owner, struct subjects *subje
     struct registry_service *service = container_of(owner, struct registry_service, owner);
     service->subjects = subjects;
     subjects->bytes_max = bytes_max(service);
+    service->ready = false; /* where the log was read again, the cores' view is of before */
     service->compiled = schema_view_new(subjects);
     service->compiling = (struct work){.run = compile_run, .done = compile_done};
     coordinator_hold(service->coordinator);

@@ -5,7 +5,7 @@
 #include "consumer-groups/classic_group.h"
 #include "consumer-groups/offsets.h"
 
-enum { IMAGE_STEP_BYTES = 256 << 10 };
+enum { IMAGE_STEP_BYTES = 64 << 10 };
 
 /* --- groups by name --- */
 

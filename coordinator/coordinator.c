@@ -21,7 +21,8 @@ static void refuse(struct coordinator_call *call, enum error_code code) {
 
 bool coordinator_may_write(const struct coordinator *coordinator) {
     return coordinator->under_way_bytes < UNDER_WAY_BYTES_MAX &&
-           partition_accepts(coordinator->log, ACCEPT_BYTES);
+           partition_accepts(coordinator->log,
+                             batch_build_size(&coordinator->build) + ACCEPT_BYTES);
 }
 
 void coordinator_enter(struct coordinator *coordinator) {
@@ -29,14 +30,17 @@ void coordinator_enter(struct coordinator *coordinator) {
     coordinator->running = true;
 }
 
+static void drop_added(struct coordinator *coordinator) {
+    batch_build_restart(&coordinator->build);
+    list_remove(&coordinator->dirty);
+}
+
 void coordinator_leave(struct coordinator *coordinator) {
     coordinator->running = false;
-    if (coordinator->status == COORDINATOR_STOPPED) {
-        batch_build_restart(&coordinator->build);
-        list_remove(&coordinator->dirty);
-    } else if (batch_build_size(&coordinator->build) > BATCH_BYTES) {
+    if (coordinator->status != COORDINATOR_ACTIVE)
+        drop_added(coordinator);
+    else if (batch_build_size(&coordinator->build) > BATCH_BYTES)
         log_flush(coordinator);
-    }
 }
 
 static void run(struct coordinator *coordinator, struct coordinator_call *call) {
@@ -52,8 +56,7 @@ static void wait_for_space(struct coordinator *coordinator, struct coordinator_c
     uint64_t now_ns = ring_now_ns(host->ring);
     if (call->deadline_ns == 0) call->deadline_ns = now_ns + SPACE_WAIT_MS * NS_PER_MS;
     list_append(&coordinator->for_space, &call->link);
-    if (!timer_is_armed(&host->space))
-        timer_arm(host->ring, &host->space, now_ns + SPACE_CHECK_MS * NS_PER_MS);
+    coordinator_look_later(host);
 }
 
 void coordinator_submit(struct coordinator *coordinator, struct coordinator_call *call) {
@@ -73,17 +76,19 @@ void coordinator_submit(struct coordinator *coordinator, struct coordinator_call
 
 void coordinator_finish(struct coordinator_call *call, int64_t release_at) {
     struct coordinator *coordinator = call->coordinator;
-    check(!call->finished && release_at <= coordinator_end(coordinator));
+    check(!call->finished);
     list_remove(&call->link);
     call->finished = true;
-    if (coordinator->status == COORDINATOR_STOPPED) {
+    if (coordinator->status != COORDINATOR_ACTIVE) {
         call->code = ERROR_COORDINATOR_NOT_AVAILABLE;
         call->done(call);
-    } else if (release_at <= coordinator->durable_end) {
-        call->done(call);
-    } else {
-        heap_put(&coordinator->finished, &call->release, (uint64_t)release_at);
+        return;
     }
+    check(release_at <= coordinator_end(coordinator));
+    if (release_at <= coordinator->durable_end)
+        call->done(call);
+    else
+        heap_put(&coordinator->finished, &call->release, (uint64_t)release_at);
 }
 
 void coordinator_hurry(struct coordinator_call *call) {
@@ -135,9 +140,15 @@ static void on_space(struct timer *timer) {
     list_each(node, &host->coordinators) {
         struct coordinator *coordinator = list_entry(node, struct coordinator, link);
         look_for_space(coordinator);
-        waits = waits || !list_is_empty(&coordinator->for_space);
+        load_look(coordinator);
+        waits = waits || !list_is_empty(&coordinator->for_space) || load_waits(coordinator);
     }
-    if (waits) timer_arm(host->ring, timer, ring_now_ns(host->ring) + SPACE_CHECK_MS * NS_PER_MS);
+    if (waits) coordinator_look_later(host);
+}
+
+void coordinator_look_later(struct coordinator_host *host) {
+    if (timer_is_armed(&host->space)) return;
+    timer_arm(host->ring, &host->space, ring_now_ns(host->ring) + SPACE_CHECK_MS * NS_PER_MS);
 }
 
 /* --- the end --- */
@@ -166,10 +177,12 @@ static void end_finished(struct coordinator *coordinator) {
 void coordinator_fail(struct coordinator *coordinator, enum coordinator_status status) {
     if (coordinator->status == COORDINATOR_STOPPED || coordinator->status == COORDINATOR_DAMAGED)
         return;
+    check(!coordinator->running);
     coordinator->status = status;
+    drop_added(coordinator);
     look_for_space(coordinator);
     end_finished(coordinator);
-    if (!coordinator->running) end_waiting(coordinator);
+    end_waiting(coordinator);
 }
 
 void coordinator_stop(struct coordinator *coordinator) {
@@ -218,6 +231,7 @@ struct coordinator *coordinator_open(struct coordinator_host *host, struct parti
     coordinator->host = host;
     coordinator->log = log;
     coordinator->kind = kind;
+    coordinator->context = context;
     coordinator->status = COORDINATOR_LOADING;
     batch_build_init(&coordinator->build);
     arena_init(&coordinator->arena, SIZE_MAX);

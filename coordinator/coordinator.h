@@ -11,17 +11,22 @@
  *                                                durable is done at once
  *
  *   COORDINATOR_LOADING ──► COORDINATOR_ACTIVE ──► COORDINATOR_STOPPED
- *            └────────────► COORDINATOR_DAMAGED
+ *      │     ▲                     │
+ *      │     └── a batch is refused┘
+ *      └──► COORDINATOR_DAMAGED
  *
  *   LOADING  reads its log; calls are refused with COORDINATOR_LOAD_IN_PROGRESS
  *   ACTIVE   serves
  *   DAMAGED  the log could not be read; COORDINATOR_NOT_AVAILABLE until the next start
- *   STOPPED  coordinator_stop(), or the log takes no more; COORDINATOR_NOT_AVAILABLE
+ *   STOPPED  coordinator_stop(); COORDINATOR_NOT_AVAILABLE
  *
  * State changes when records are added, before they are durable, so every answer computed from it
  * names the newest record it rests on (coordinator_finish()): an answer waits for the records of
- * its own group, transaction …, not for unrelated ones. What was added is durable in the end, or
- * the process stops, and then all of it is forgotten: there is no way back to undo.
+ * its own group, transaction …, not for unrelated ones. There is no way back to undo. Where the log
+ * does not take a batch (the disk is full, for longer than a call may wait), the state is more than
+ * what the log says: everybody who waits is told COORDINATOR_NOT_AVAILABLE, and once nothing is on
+ * its way to the disk any more, the state is dropped and read again. The same when the process
+ * stops, so this is the one recovery path. What was answered is durable, and stays.
  *
  * Time. Deadlines are on the coordinator's own clock, which stands still while this broker is late:
  * as long as the loop is, or the oldest batch on its way to the disk. So a stall of ours never
@@ -66,21 +71,21 @@ struct coordinator_kind {
     bool raw;
     /* Nothing is known yet. `context` is that of coordinator_open(). */
     void *(*state_new)(struct coordinator *coordinator, void *context);
-    /* Timers are disarmed, nothing waits any more. */
+    /* Disarms its timers; nothing waits any more. Another state may follow. */
     void (*state_free)(void *state);
     /* Applies one record of the log, in order. False and `error`: the record is not readable, the
      * log counts as damaged. Records of a kind that is not known are for the machine to judge. */
     bool (*replay)(void *state, const struct coordinator_record *record, struct error *error);
     /* Everything is replayed: the time for arming timers and dropping what was left half-done. May
-     * add records. */
+     * add records. Once for each state. */
     void (*loaded)(void *state);
     /* About how many bytes of records make this state from nothing. */
     size_t (*image_bytes)(void *state);
     /* An image begins: image_step() will be asked for all that is here now. */
     void (*image_begin)(void *state);
-    /* Adds the records of the next piece of the state (up to some hundred KiB). False when nothing
-     * was left. What was created or changed since image_begin() need not be in it: its records are
-     * in the log behind the beginning. */
+    /* Adds the records of the next piece of the state (some 64 KiB: the journal takes them also
+     * where the disk is full). False when nothing was left. What was created or changed since
+     * image_begin() need not be in it: its records are in the log behind the beginning. */
     bool (*image_step)(void *state);
 };
 
@@ -101,7 +106,7 @@ struct coordinator_host *coordinator_host_new(struct ring *ring, struct coordina
 void coordinator_host_drained(struct coordinator_host *host);
 void coordinator_host_free(struct coordinator_host *host);
 
-/* Begins to load. The log must be on this core. */
+/* Begins to load. The log must be on this core; the context stays. */
 struct coordinator *coordinator_open(struct coordinator_host *host, struct partition *log,
                                      const struct coordinator_kind *kind, void *context);
 /* No further calls; those that wait are hurried. Works under way go on: free it when

@@ -36,7 +36,8 @@ void counter_deinit(struct counter_world *world);
 /* Lets what came from outside be seen, and the time pass. */
 void counter_pass_ms(struct counter_world *world, int64_t ms);
 
-enum counter_kind { COUNTER_SET, COUNTER_GET, COUNTER_WAIT };
+/* COUNTER_PUSH sets, too, but does not ask whether there is space. */
+enum counter_kind { COUNTER_SET, COUNTER_GET, COUNTER_WAIT, COUNTER_PUSH };
 
 struct counter_call {
     struct coordinator_call call;
@@ -54,5 +55,6 @@ struct counter_call {
 void counter_send(struct counter_world *world, struct counter_call *call, enum counter_kind kind,
                   int index, int64_t value, unsigned *count);
 void counter_wake(struct counter_call *call);
+void counter_wait(struct counter_world *world, const struct counter_call *call);
 /* Sends and waits; the code. */
 enum error_code counter_set(struct counter_world *world, int index, int64_t value);

@@ -140,7 +140,7 @@ static void on_run(struct coordinator_call *self, void *state) {
     struct counter_world *world = state;
     call->begun = true;
     if (call->kind == COUNTER_WAIT) return;
-    if (call->kind == COUNTER_SET) {
+    if (call->kind == COUNTER_SET || call->kind == COUNTER_PUSH) {
         world->values[call->index] = call->value;
         write_counter(world, call->index);
     }
@@ -178,12 +178,16 @@ void counter_send(struct counter_world *world, struct counter_call *call, enum c
 
 void counter_wake(struct counter_call *call) { coordinator_finish(&call->call, 0); }
 
-enum error_code counter_set(struct counter_world *world, int index, int64_t value) {
-    struct counter_call call;
-    counter_send(world, &call, COUNTER_SET, index, value, NULL);
-    for (int i = 0; !call.done; i++) {
+void counter_wait(struct counter_world *world, const struct counter_call *call) {
+    for (int i = 0; !call->done; i++) {
         cr_assert(i < 100000, "no answer");
         counter_pass_ms(world, 1);
     }
+}
+
+enum error_code counter_set(struct counter_world *world, int index, int64_t value) {
+    struct counter_call call;
+    counter_send(world, &call, COUNTER_SET, index, value, NULL);
+    counter_wait(world, &call);
     return call.call.code;
 }

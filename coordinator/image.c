@@ -6,7 +6,7 @@
  *   NONE ─► WRITING ─► WRITTEN (waits until it is durable) ─► TRIMMING ─► NONE
  *
  * A crash before the trim is durable leaves old records, image and new ones, which replay to the
- * same state. */
+ * same state. An image can wait, also in the middle: it takes no space that is short. */
 #include "base/check.h"
 #include "base/say.h"
 #include "coordinator/runtime.h"
@@ -42,6 +42,13 @@ static void image_step(struct coordinator *coordinator) {
     if (!more) image->stage = IMAGE_WRITTEN;
 }
 
+static bool image_may_step(const struct coordinator *coordinator) {
+    const struct image *image = &coordinator->image;
+    return coordinator->status == COORDINATOR_ACTIVE && image->stage == IMAGE_WRITING &&
+           coordinator->durable_end >= image->end && coordinator_may_write(coordinator) &&
+           partition_has_space(coordinator->log);
+}
+
 static void on_trimmed(struct trim *trim) {
     struct coordinator *coordinator = container_of(trim, struct coordinator, image.trim);
     struct image *image = &coordinator->image;
@@ -67,11 +74,9 @@ void image_advance(struct coordinator *coordinator) {
     struct image *image = &coordinator->image;
     if (coordinator->status != COORDINATOR_ACTIVE) return;
     if (image->stage == IMAGE_NONE && image_is_due(coordinator)) image_begin(coordinator);
-    if (image->stage == IMAGE_NONE || coordinator->durable_end < image->end) return;
-    while (image->stage == IMAGE_WRITING && coordinator->durable_end >= image->end &&
-           coordinator_may_write(coordinator))
-        image_step(coordinator);
-    if (image->stage == IMAGE_WRITTEN && coordinator->durable_end >= image->end)
+    while (image_may_step(coordinator)) image_step(coordinator);
+    if (coordinator->status == COORDINATOR_ACTIVE && image->stage == IMAGE_WRITTEN &&
+        coordinator->durable_end >= image->end)
         image_trim(coordinator);
 }
 

@@ -1,6 +1,10 @@
-/* Reading a log at the start: from its beginning to its end, one read of LOAD_BYTES per round of
- * the ring, so that many logs load side by side and nothing else waits long. Memory is bounded by
- * one read and the state itself. */
+/* Reading a log: from its beginning to its end, one read of LOAD_BYTES per round of the ring, so
+ * that many logs load side by side and nothing else waits long. Memory is bounded by one read and
+ * the state itself.
+ *
+ * It is read again where it has taken no more. Some of what was added may be on its way to the disk
+ * still, even where nobody waits for it any more: what is read has to be all that will ever be
+ * there, or the state would lack it. */
 #include "base/check.h"
 #include "base/say.h"
 #include "coordinator/runtime.h"
@@ -153,6 +157,35 @@ void load_begin(struct coordinator *coordinator) {
 
 bool load_is_busy(const struct coordinator *coordinator) {
     return coordinator->load.reading || coordinator->load.posted;
+}
+
+/* --- again --- */
+
+void load_again(struct coordinator *coordinator, int64_t durable_at) {
+    struct load *load = &coordinator->load;
+    load->again = true;
+    if (durable_at > load->overdue_end) load->overdue_end = durable_at;
+    coordinator_fail(coordinator, COORDINATOR_LOADING);
+    coordinator_look_later(coordinator->host);
+}
+
+/* Nothing is on its way to the disk, and no worker will come back to the state. */
+static bool load_may_begin(const struct coordinator *coordinator) {
+    struct partition_view view;
+    partition_look(coordinator->log, -1, -1, &view);
+    bool durable = view.high_watermark >= coordinator->load.overdue_end;
+    return !coordinator_is_busy(coordinator) && (durable || view.code);
+}
+
+void load_look(struct coordinator *coordinator) {
+    if (!load_waits(coordinator) || !load_may_begin(coordinator)) return;
+    check(list_is_empty(&coordinator->waiting));
+    coordinator->load.again = false;
+    coordinator->log_bytes = 0;
+    coordinator->image = (struct image){.due_bytes = coordinator->image.due_bytes};
+    coordinator->kind->state_free(coordinator->state);
+    coordinator->state = coordinator->kind->state_new(coordinator, coordinator->context);
+    load_begin(coordinator);
 }
 
 void load_end(struct coordinator *coordinator) {

@@ -1,7 +1,11 @@
 /* Records on their way into the log. They are encoded when they are added, collected into one batch
  * per round (or several, when a round adds much), and appended before the store forms the round's
- * commit. Offsets are known when records are added, because nobody else writes to the log. */
+ * commit. Offsets are known when records are added, because nobody else writes to the log.
+ *
+ * A batch waits for space as long as a call does. When it is refused then, it has left no trace; or
+ * it has its offset and is durable when there is space, with nobody waiting for it any more. */
 #include "base/check.h"
+#include "base/clock.h"
 #include "base/fault.h"
 #include "base/say.h"
 #include "coordinator/runtime.h"
@@ -67,13 +71,32 @@ static void write_free(struct log_write *write) {
     free(write);
 }
 
+/* One line in ten seconds: clients can bring it about again and again. */
+static void say_refused(const struct log_write *write) {
+    const struct coordinator *coordinator = write->coordinator;
+    struct coordinator_host *host = coordinator->host;
+    uint64_t now_ns = ring_now_ns(host->ring);
+    if (coordinator->status != COORDINATOR_ACTIVE) return;
+    if (host->said_ns && now_ns - host->said_ns < SAY_S * NS_PER_S) return;
+    host->said_ns = now_ns;
+    say_warning("%s: the log of partition %u takes no more (%s), and is read again",
+                coordinator->kind->name, (unsigned)partition_id(coordinator->log),
+                error_code_message((int16_t)write->append.code));
+}
+
 static void write_refused(struct log_write *write) {
     struct coordinator *coordinator = write->coordinator;
-    if (coordinator->status == COORDINATOR_ACTIVE)
-        say_warning("%s: the log takes no more records: %s", coordinator->kind->name,
-                    error_code_message((int16_t)write->append.code));
+    bool follows = write->append.code == ERROR_REQUEST_TIMED_OUT;
+    int64_t durable_at = follows ? write->end_offset : 0;
+    say_refused(write);
     write_free(write);
-    coordinator_fail(coordinator, COORDINATOR_STOPPED);
+    load_again(coordinator, durable_at);
+}
+
+/* What was added behind a refused batch rests on it. */
+static enum error_code write_judge(struct append *append) {
+    const struct log_write *write = container_of(append, struct log_write, append);
+    return write->coordinator->load.again ? ERROR_COORDINATOR_NOT_AVAILABLE : ERROR_NONE;
 }
 
 static void write_done(struct append *append) {
@@ -101,8 +124,12 @@ static struct log_write *write_new(struct coordinator *coordinator) {
     write->base_offset = coordinator->appended_end;
     write->end_offset = coordinator_end(coordinator);
     write->started_ns = ring_now_ns(coordinator->host->ring);
-    write->append = (struct append){
-        .batch = byte_buffer_bytes(&write->batch), .append_time_ms = -1, .done = write_done};
+    write->append = (struct append){.batch = byte_buffer_bytes(&write->batch),
+                                    .append_time_ms = -1,
+                                    .deadline_ns = write->started_ns + SPACE_WAIT_MS * NS_PER_MS,
+                                    .may_time_out = true,
+                                    .judge = write_judge,
+                                    .done = write_done};
     check(batch_header_read(write->append.batch, &write->append.header));
     return write;
 }

@@ -2,7 +2,7 @@
  * coordinator/ includes this.
  *
  *   log.c     records: encoding, batches on their way to the disk, what becomes durable
- *   load.c    reading the log at the start
+ *   load.c    reading the log: at the start, and again where it took no more
  *   image.c   writing the state again and trimming what lies before
  *   time.c    the clock, timers, and what counts as our own lateness
  *   coordinator.c  life and calls
@@ -22,10 +22,10 @@
 #include "storage/partition.h"
 
 enum {
-    BATCH_BYTES = 256 << 10,       /* a batch is closed behind the call that passes this */
+    BATCH_BYTES = 64 << 10,        /* a batch is closed behind the call that passes this */
     UNDER_WAY_BYTES_MAX = 8 << 20, /* with so much not durable yet, calls that write wait */
     ACCEPT_BYTES = 64 << 10,       /* the space that a call that writes has to find */
-    SPACE_WAIT_MS = 5000,
+    SPACE_WAIT_MS = 5000,          /* of calls and batches */
     SPACE_CHECK_MS = 20,
     LOAD_BYTES = 1 << 20, /* one read */
     INFLATED_BYTES_MAX = 64 << 20,
@@ -33,6 +33,7 @@ enum {
     TICK_MS = 250,
     LATE_MS = 50,         /* a loop that is later than this stops the clock */
     COMMIT_LATE_MS = 250, /* as a batch does that is under way for longer */
+    SAY_S = 10,
 };
 
 /* One batch on its way to the disk; freed when it is there. */
@@ -53,6 +54,9 @@ struct load {
     struct inflater *inflater;
     struct arena arena;
     bool reading, posted;
+    /* A batch was refused: none may follow it, and the state is to be read again. */
+    bool again;
+    int64_t overdue_end; /* … when the log is durable up to here */
 };
 
 struct image {
@@ -67,6 +71,7 @@ struct coordinator {
     struct coordinator_host *host;
     struct partition *log;
     const struct coordinator_kind *kind;
+    void *context; /* of the state */
     void *state;
     enum coordinator_status status;
     struct list link; /* host->coordinators */
@@ -98,7 +103,8 @@ struct coordinator_host {
     struct list coordinators;
     struct list dirty;
     struct list under_way; /* struct log_write of all coordinators, oldest first */
-    struct timer space;    /* looks whether calls that wait can begin */
+    struct timer space;    /* looks whether calls that wait, or loads, can begin */
+    uint64_t said_ns;      /* when a log was last said to take no more */
 
     /* --- time --- */
     struct heap timers; /* struct coordinator_timer, by the host's clock */
@@ -117,8 +123,11 @@ struct coordinator_host {
 void coordinator_enter(struct coordinator *coordinator);
 void coordinator_leave(struct coordinator *coordinator);
 bool coordinator_may_write(const struct coordinator *coordinator);
-/* No answer will be true any more: the log cannot be read, or takes nothing. */
+/* The state is not what the log says, or cannot be known: nobody gets an answer from it any more,
+ * and what was added and not appended is dropped. */
 void coordinator_fail(struct coordinator *coordinator, enum coordinator_status status);
+/* Looks after a while whether what waits for space, or to be read again, can begin. */
+void coordinator_look_later(struct coordinator_host *host);
 /* Lets go all calls that rest on nothing newer than what is durable. */
 void coordinator_release_finished(struct coordinator *coordinator);
 
@@ -130,6 +139,13 @@ void log_flush(struct coordinator *coordinator);
 void load_begin(struct coordinator *coordinator);
 bool load_is_busy(const struct coordinator *coordinator);
 void load_end(struct coordinator *coordinator);
+/* A batch was refused. `durable_at` is where the log is durable when it is there after all. */
+void load_again(struct coordinator *coordinator, int64_t durable_at);
+/* Begins to load again if that is wanted and possible. */
+void load_look(struct coordinator *coordinator);
+static inline bool load_waits(const struct coordinator *coordinator) {
+    return coordinator->load.again && coordinator->status == COORDINATOR_LOADING;
+}
 
 /* image.c */
 /* Begins an image when one is due, or goes on with it. */

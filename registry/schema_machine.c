@@ -3,7 +3,7 @@
 #include "base/check.h"
 #include "base/say.h"
 
-enum { RECORD_MEMORY_MAX = 64 << 20, IMAGE_STEP_BYTES = 256 << 10 };
+enum { RECORD_MEMORY_MAX = 64 << 20, IMAGE_STEP_BYTES = 64 << 10 };
 
 struct schema_machine {
     struct coordinator *coordinator;

@@ -349,6 +349,10 @@ bool partition_accepts(const struct partition *partition, size_t bytes) {
            !append_waits(partition, bytes);
 }
 
+bool partition_has_space(const struct partition *partition) {
+    return !partition->store->disk.short_since_ns;
+}
+
 enum append_state partition_append(struct partition *partition, struct append *append) {
     append->partition = partition;
     append->code = ERROR_NONE;

@@ -85,6 +85,8 @@ enum append_state {
 enum append_state partition_append(struct partition *partition, struct append *append);
 /* Whether so many bytes would be taken at once, rather than wait for space or be refused. */
 bool partition_accepts(const struct partition *partition, size_t bytes);
+/* Whether the disk has space, as far as is known: what can wait while it has none, should. */
+bool partition_has_space(const struct partition *partition);
 /* A retriable refusal decided by the caller (a contract that loads, a time-out) for a batch with a
  * producer id: until that sequence is appended or the epoch rises, other sequences are refused. */
 void partition_mark_refused(struct partition *partition, const struct batch_header *header);

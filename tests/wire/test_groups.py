@@ -426,6 +426,51 @@ def test_a_client_that_is_gone_while_it_waits():
         assert waiting.sync()["assignment"] == b"yours"
 
 
+# ---- a full disk -----------------------------------------------------------------------------
+
+NO_SPACE = "segment_allocate:1:28"  # ENOSPC, for what is too large for the journal
+NOT_YET = (ERRORS["COORDINATOR_NOT_AVAILABLE"], ERRORS["COORDINATOR_LOAD_IN_PROGRESS"])
+
+
+def large_member(client):
+    return Member(client, "large", protocols=(("range", bytes(500_000)),))
+
+
+def test_groups_outlast_a_full_disk():
+    """A group that needs more than the journal takes is told so, with those beside it in its log;
+    they all go on when there is space."""
+    options = ["--cores", "1", "--offsets-topic-num-partitions", "1"]
+    with Broker(*options, fault=NO_SPACE + ":85") as broker, Clients(broker) as clients:
+        clients.next().create("t", 1)
+        small, large = Member(clients.next(), "small").settle(), large_member(clients.next())
+        assert small.commit("t", 7) == NONE
+        large.join()
+        answer = large.sync({large.id: b"mine"})
+        assert answer["error_code"] in NOT_YET, answer
+        assert "is full, or nearly" in broker.said()
+        assert small.heartbeat() == NONE and small.commit("t", 8) in NOT_YET
+        until(lambda: small.client.call("OffsetFetch", 7, group_id="small", topics=[])
+              ["error_code"] == NONE, "space")
+        assert fetch_offsets(small.client, "small") == {"t": {0: (7, "", 0)}}
+        assert small.heartbeat() == NONE and small.commit("t", 9) == NONE
+        assert large.heartbeat() == NONE and large.sync()["assignment"] == b"mine"
+        broker.restart()
+        with broker.connect() as client:
+            until(lambda: client.call("OffsetFetch", 7, group_id="small", topics=[])["error_code"]
+                  == NONE, "loading")
+            assert fetch_offsets(client, "small") == {"t": {0: (9, "", 0)}}
+            assert describe(client, "large")["group_state"] == "Stable"
+
+
+def test_a_broker_ends_while_a_group_waits_for_space():
+    with Broker(fault=NO_SPACE) as broker, Clients(broker) as clients:
+        large = large_member(clients.next())
+        large.join()
+        large.send_sync({large.id: b"mine"})
+        until(lambda: "is full, or nearly" in broker.said(), "a full disk")
+        assert broker.stop() == 0
+
+
 # ---- offsets ---------------------------------------------------------------------------------
 
 def test_offsets_of_consumers_that_manage_themselves():

@@ -533,6 +533,26 @@ def test_what_cannot_be_stored_is_not_there():
         assert registry.register("b", TWO) == 2
 
 
+def test_it_goes_on_when_it_can_store_again():
+    """Each refusal has it read its log again, with a view for every core; a change that comes
+    meanwhile waits, or is refused, too."""
+    with Broker("--cores", "2", fault="coordinator_append:2:28:3") as broker:
+        registry = Registry(broker)
+        assert registry.register("a", ONE) == 1
+        refused, deadline = 0, time.monotonic() + SECONDS
+        while (answer := registry.call("POST", "/subjects/b/versions", body(TWO)))[0] != 200:
+            assert answer[0] == 500 and answer[1]["error_code"] == 50001, answer
+            assert registry.get("/subjects") == ["a"]
+            refused += 1
+            assert time.monotonic() < deadline, "it does not go on"
+        assert refused >= 3 and answer[1]["id"] == 2
+        assert registry.get("/subjects") == ["a", "b"]
+        assert registry.register("a", ONE) == 1
+        broker.restart()
+        registry = Registry(broker)
+        assert registry.get("/subjects") == ["a", "b"] and registry.register("b", TWO) == 2
+
+
 # ---- how much it holds ------------------------------------------------------------------------
 
 def registry_metric(broker, name):
