@@ -1,4 +1,7 @@
-/* ConsumerGroupDescribe, of one group. */
+/* ConsumerGroupDescribe, of one group. The group keeps a subscription once, the answer says it for
+ * each member: so the answer may be far longer than the group is large, and has to find room. */
+#include <stdatomic.h>
+
 #include "base/check.h"
 #include "consumer-groups/consumer_group.h"
 #include "protocol/consumer_group_describe.h"
@@ -8,7 +11,7 @@ typedef struct consumer_group_describe_response_member described_member;
 typedef struct consumer_group_describe_response_assignment described_assignment;
 typedef struct consumer_group_describe_response_topic_partitions described_topic;
 
-enum { MEMBER_TYPE_CONSUMER = 1 };
+enum { MEMBER_TYPE_CONSUMER = 1, TOPIC_NAME_BYTES_MAX = 249 };
 
 static void refuse(struct group_call *call, enum error_code code) {
     described_group *response = call->response;
@@ -66,6 +69,51 @@ static void describe_member(const struct groups *groups, struct arena *arena,
     describe_partitions(groups, arena, &member->target, &out->target_assignment);
 }
 
+/* --- how long it will be --- */
+
+static size_t partitions_bytes(const struct consumer_partitions *set) {
+    size_t topics = 0;
+    for (int32_t i = 0; i < set->count; i += consumer_partitions_run(set, i)) topics++;
+    return topics * (sizeof(struct consumer_run) + sizeof(described_topic) + TOPIC_NAME_BYTES_MAX) +
+           (size_t)set->count * 2 * sizeof(int32_t);
+}
+
+static size_t subscription_bytes(const struct consumer_subscription *subscription) {
+    size_t bytes = subscription->pattern ? subscription->pattern->text.len : 0;
+    for (int32_t i = 0; i < subscription->topics.count; i++)
+        bytes += sizeof(struct bytes) + subscription->topics.items[i]->name.len;
+    return bytes;
+}
+
+static size_t member_bytes(const struct consumer_member *member) {
+    return sizeof(described_member) + member->id.len + member->instance_id.len +
+           member->rack_id.len + member->client_id.len + member->client_host.len +
+           partitions_bytes(&member->current.assigned) + partitions_bytes(&member->target);
+}
+
+static size_t group_bytes(const struct consumer_group *group) {
+    size_t bytes = 0;
+    for (struct map_node *node = map_first(&group->members); node;
+         node = map_next(&group->members, node))
+        bytes += member_bytes(map_entry(node, struct consumer_member, by_id));
+    for (struct map_node *node = map_first(&group->subscriptions); node;
+         node = map_next(&group->subscriptions, node)) {
+        const struct consumer_subscription *subscription =
+            map_entry(node, struct consumer_subscription, by_content);
+        bytes += subscription->members * subscription_bytes(subscription);
+    }
+    return bytes;
+}
+
+static bool take_room(_Atomic int64_t *room, const struct consumer_group *group) {
+    int64_t bytes = (int64_t)group_bytes(group);
+    if (!room || atomic_fetch_sub(room, bytes) >= bytes) return true;
+    atomic_fetch_add(room, bytes);
+    return false;
+}
+
+/* --- the group --- */
+
 static int compare_members(const void *left, const void *right) {
     const described_member *a = left, *b = right;
     return bytes_compare(a->member_id, b->member_id);
@@ -94,6 +142,13 @@ static void start(struct groups *groups, struct group_call *call) {
         response->error_message = bytes_of_text(group ? "the group is not a consumer group"
                                                       : "there is no group of this name");
         group_call_refuse(call, group, ERROR_GROUP_ID_NOT_FOUND);
+        return;
+    }
+    if (!take_room(call->room, consumer_of(group))) {
+        response->error_message = BYTES_OF(
+            "the answer would not fit into the memory budget (memory): each member's subscription "
+            "is in it; ask for fewer groups at a time");
+        group_call_refuse(call, group, ERROR_INVALID_REQUEST);
         return;
     }
     describe(consumer_of(group), call->arena, response);

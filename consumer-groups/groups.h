@@ -86,6 +86,9 @@ struct group_call {
     int16_t version;     /* of the API */
     struct bytes client_id;
     struct bytes client_host; /* "/127.0.0.1", as Kafka writes it */
+    /* Bytes that answers may still take, of all calls of a request, which may run on several cores.
+     * Only what multiplies what the groups hold asks for it. NULL: no bound. */
+    _Atomic int64_t *room;
     /* The response may leave, whatever it says. */
     void (*done)(struct group_call *call);
     /* --- the machine's --- */

@@ -113,6 +113,7 @@ struct group_parts *group_parts_begin(struct request *request, int32_t capacity,
     parts->capacity = capacity;
     parts->items = arena_array(&request->arena, struct group_part, (size_t)capacity);
     parts->client_host = host_of(request);
+    parts->room = (int64_t)(request->core->admission.total / 2);
     request->state = parts;
     request->release = free_arenas;
     return parts;
@@ -134,6 +135,7 @@ struct group_part *group_parts_add(struct group_parts *parts, const struct group
         .version = request->version,
         .client_id = bytes_is_null(request->client_id) ? BYTES_OF("") : request->client_id,
         .client_host = parts->client_host,
+        .room = &parts->room,
         .done = on_answered,
     };
     part->errand.run = on_arrive;

@@ -34,6 +34,8 @@ struct group_parts {
     int32_t capacity, count;
     struct group_part *items;
     struct bytes client_host;
+    _Atomic int64_t
+        room;     /* for long answers: half of the memory budget, as they are encoded, too */
     int32_t away; /* parts and hurries */
     bool sending, hurried;
 };

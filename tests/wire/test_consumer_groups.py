@@ -248,3 +248,22 @@ def test_assignors_that_members_name():
         assert describe(client, "g")["assignor_name"] == "range"
         assert {topic: len(parts) for topic, parts in other.owned.items()} == dict.fromkeys(topics, 2)
         assert other.owned[topics[0]] == other.owned[topics[1]], "for joins"
+
+
+def test_an_answer_that_would_be_too_long():
+    """What is kept once for all members would be in it for each of them."""
+    names = [f"{number:0249}" for number in range(4000)]
+    with Broker("--memory", "64MiB", "--cores", "1", ephemeral=True) as broker, \
+            Clients(broker) as clients:
+        client = clients.next()
+        members = [ConsumerMember(client, "long", names).join() for _ in range(40)]
+        ConsumerMember(client, "short", names[:2]).join()
+        long, short = client.call("ConsumerGroupDescribe", 1,
+                                  group_ids=["long", "short"])["groups"]
+        assert long["error_code"] == ERRORS["INVALID_REQUEST"] and long["members"] == []
+        assert "memory" in long["error_message"]
+        assert short["error_code"] == NONE and len(short["members"]) == 1
+        for member in members[2:]:
+            assert member.leave() == NONE
+        long = describe(client, "long")
+        assert [len(one["subscribed_topic_names"]) for one in long["members"]] == [4000, 4000]
