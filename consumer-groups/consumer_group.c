@@ -105,7 +105,8 @@ static int64_t empty_since_ms(const struct group *owner) {
 
 /* --- epochs --- */
 
-int64_t consumer_metadata_hash(const struct consumer_group *group) {
+/* Of all topics subscribed to, as the catalog has them now. */
+static int64_t metadata_hash(const struct consumer_group *group) {
     const struct catalog *catalog = group->group->groups->catalog;
     uint64_t hash = 0;
     for (struct map_node *node = map_first(&group->topics); node;
@@ -131,7 +132,7 @@ void consumer_bump(struct consumer_group *group) {
 
 void consumer_settle(struct consumer_group *group) {
     consumer_sweep_patterns(group);
-    int64_t hash = consumer_metadata_hash(group);
+    int64_t hash = metadata_hash(group);
     if (hash != group->metadata_hash) {
         if (group->member_count > 0) consumer_bump(group);
         group->metadata_hash = hash;

@@ -136,8 +136,6 @@ void consumer_bump(struct consumer_group *group);
 /* At the end of whatever changed members, subscriptions or topics: writes the epoch if it rose, and
  * begins an assignment if one is due. */
 void consumer_settle(struct consumer_group *group);
-/* The hash of all topics subscribed to, as the catalog has them now. */
-int64_t consumer_metadata_hash(const struct consumer_group *group);
 
 /* --- consumer_member.c --- */
 

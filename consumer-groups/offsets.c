@@ -58,8 +58,8 @@ static void forget(struct group *group, struct offset_topic *topic,
     free(offset);
 }
 
-void offsets_put(struct group *group, struct bytes topic_name,
-                 const struct committed_offset *offset) {
+static void put(struct group *group, struct bytes topic_name,
+                const struct committed_offset *offset) {
     struct offset_topic *topic = offsets_find_topic(group, topic_name);
     if (!topic) topic = add_topic(group, topic_name);
     struct committed_offset *old = find_in(topic, offset->partition);
@@ -80,7 +80,7 @@ static void free_topic(struct group_offsets *offsets, struct offset_topic *topic
     free(topic);
 }
 
-bool offsets_remove(struct group *group, struct bytes topic_name, int32_t partition) {
+static bool take_out(struct group *group, struct bytes topic_name, int32_t partition) {
     struct offset_topic *topic = offsets_find_topic(group, topic_name);
     struct committed_offset *offset = topic ? find_in(topic, partition) : NULL;
     if (!offset) return false;
@@ -133,7 +133,7 @@ static void write_record(struct group *group, struct bytes topic,
 
 void offsets_write(struct group *group, struct bytes topic, const struct committed_offset *offset) {
     write_record(group, topic, offset);
-    offsets_put(group, topic, offset);
+    put(group, topic, offset);
 }
 
 static void erase_record(struct group *group, struct bytes topic, int32_t partition) {
@@ -146,7 +146,7 @@ static void erase_record(struct group *group, struct bytes topic, int32_t partit
 bool offsets_erase(struct group *group, struct bytes topic, int32_t partition) {
     if (!offsets_find(group, topic, partition)) return false;
     erase_record(group, topic, partition);
-    return offsets_remove(group, topic, partition);
+    return take_out(group, topic, partition);
 }
 
 void offsets_each(struct group *group, offset_visit visit, void *context) {
@@ -241,7 +241,7 @@ bool offsets_replay_record(struct groups *groups, const struct coordinator_recor
     bool erased = bytes_is_null(record->value);
     if (!erased && !read_value(record, arena, &value, error)) return false;
     if (erased || offsets_is_dead(groups, key.topic, &value.topic_id)) {
-        if (group) offsets_remove(group, key.topic, key.partition);
+        if (group) take_out(group, key.topic, key.partition);
         return true;
     }
     if (!group) group = groups_add(groups, key.group, &classic_kind);
@@ -252,6 +252,6 @@ bool offsets_replay_record(struct groups *groups, const struct coordinator_recor
                                             .expire_ms = value.expire_timestamp,
                                             .topic_id = value.topic_id,
                                             .metadata = value.metadata};
-    offsets_put(group, key.topic, &offset);
+    put(group, key.topic, &offset);
     return true;
 }

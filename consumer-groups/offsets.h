@@ -42,13 +42,9 @@ typedef void (*offset_visit)(struct group *group, struct offset_topic *topic,
                              struct committed_offset *offset, void *context);
 void offsets_each(struct group *group, offset_visit visit, void *context);
 
-/* Stores a copy in place of what was there. */
-void offsets_put(struct group *group, struct bytes topic, const struct committed_offset *offset);
-/* False when there was none. The topic goes with its last offset. */
-bool offsets_remove(struct group *group, struct bytes topic, int32_t partition);
-
-/* As above, with the record. */
+/* Stores a copy in place of what was there, and writes its record. */
 void offsets_write(struct group *group, struct bytes topic, const struct committed_offset *offset);
+/* With its tombstone. False when there was none. The topic goes with its last offset. */
 bool offsets_erase(struct group *group, struct bytes topic, int32_t partition);
 /* With tombstones for all. */
 void offsets_erase_all(struct group *group);
