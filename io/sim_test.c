@@ -411,52 +411,57 @@ Test(sim, replacing_a_file_is_atomic_under_every_fault) {
     }
 }
 
+/* A file of one stable sector of ones, and twos to be written over it. */
+struct rewriting {
+    struct life life;
+    struct file *file;
+    uint8_t twos[SECTOR];
+};
+
+static void rewriting_begin(struct rewriting *it) {
+    it->life = (struct life){.sim = sim_new(1)};
+    life_begin(&it->life);
+    make_stable_file(&it->life, "x", SECTOR, 1);
+    it->file = open_file(it->life.disk, "x", FILE_WRITE);
+    memset(it->twos, 2, sizeof it->twos);
+}
+
+/* Read back it is the new one; behind a power cut it is this. */
+static void rewriting_end(struct rewriting *it, uint8_t stays) {
+    cr_assert_eq(sectors_with(&it->life, "x", 2), 1);
+    sim_power_cut(it->life.sim);
+    file_close(it->file);
+    life_end(&it->life);
+    life_begin(&it->life);
+    cr_assert_eq(sectors_with(&it->life, "x", stays), 1);
+    life_end(&it->life);
+    sim_free(it->life.sim);
+}
+
 Test(sim, after_a_failed_sync_the_next_one_lies) {
-    struct life life = {.sim = sim_new(1)};
-    life_begin(&life);
-    make_stable_file(&life, "x", SECTOR, 1);
-    struct file *file = open_file(life.disk, "x", FILE_WRITE);
-    uint8_t data[SECTOR];
-    memset(data, 2, sizeof data);
-    cr_assert_eq(file_write_at(file, data, SECTOR, 0), 0);
-    uint64_t before = sim_disk_operations(life.sim);
-    sim_fail_disk(life.sim, 1, EIO);
-    cr_assert_eq(file_sync(file), -EIO);
-    cr_assert_eq(file_sync(file), 0);
-    cr_assert_eq(sim_disk_operations(life.sim), before + 2);
-    cr_assert_eq(sectors_with(&life, "x", 2), 1);
-    sim_power_cut(life.sim);
-    file_close(file);
-    life_end(&life);
-    life_begin(&life);
-    cr_assert_eq(sectors_with(&life, "x", 1), 1);
-    life_end(&life);
-    sim_free(life.sim);
+    struct rewriting it;
+    rewriting_begin(&it);
+    cr_assert_eq(file_write_at(it.file, it.twos, SECTOR, 0), 0);
+    uint64_t before = sim_disk_operations(it.life.sim);
+    sim_fail_disk(it.life.sim, 1, EIO);
+    cr_assert_eq(file_sync(it.file), -EIO);
+    cr_assert_eq(file_sync(it.file), 0);
+    cr_assert_eq(sim_disk_operations(it.life.sim), before + 2);
+    rewriting_end(&it, 1);
 }
 
 /* A write whose write-back has failed: it is read back, and only writing it again makes it durable.
  */
 Test(sim, a_forgotten_write_goes_with_the_power) {
     for (int again = 0; again < 2; again++) {
-        struct life life = {.sim = sim_new(1)};
-        life_begin(&life);
-        make_stable_file(&life, "x", SECTOR, 1);
-        struct file *file = open_file(life.disk, "x", FILE_WRITE);
-        uint8_t data[SECTOR];
-        memset(data, 2, sizeof data);
-        sim_spoil_disk(life.sim, 1, SIM_SPOIL_FORGOTTEN);
-        cr_assert_eq(file_write_at(file, data, SECTOR, 0), -EIO);
-        cr_assert(sim_disk_is_spoilt(life.sim));
-        if (again) cr_assert_eq(file_write_at(file, data, SECTOR, 0), 0);
-        cr_assert_eq(file_sync(file), 0);
-        cr_assert_eq(sectors_with(&life, "x", 2), 1);
-        sim_power_cut(life.sim);
-        file_close(file);
-        life_end(&life);
-        life_begin(&life);
-        cr_assert_eq(sectors_with(&life, "x", again ? 2 : 1), 1);
-        life_end(&life);
-        sim_free(life.sim);
+        struct rewriting it;
+        rewriting_begin(&it);
+        sim_spoil_disk(it.life.sim, 1, SIM_SPOIL_FORGOTTEN);
+        cr_assert_eq(file_write_at(it.file, it.twos, SECTOR, 0), -EIO);
+        cr_assert(sim_disk_is_spoilt(it.life.sim));
+        if (again) cr_assert_eq(file_write_at(it.file, it.twos, SECTOR, 0), 0);
+        cr_assert_eq(file_sync(it.file), 0);
+        rewriting_end(&it, again ? 2 : 1);
     }
 }
 
