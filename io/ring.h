@@ -72,6 +72,7 @@ struct work {
     struct mail mail;
     void (*run)(struct work *work);
     void (*done)(struct work *work);
+    bool is_background; /* nobody waits for it: on a thread that gives way to all others */
     struct ring *home;
     struct list link;
 };
@@ -90,7 +91,8 @@ struct ring_options {
     unsigned entries;        /* submission queue size; 0 = default */
 };
 
-/* Worker threads: started when first needed, at most `threads_max`; free after all rings. */
+/* Worker threads: started when first needed, at most `threads_max`, and half as many for
+ * work in the background; free after all rings. */
 struct workers *workers_new(unsigned threads_max);
 void workers_free(struct workers *workers);
 

@@ -523,13 +523,16 @@ RING_TEST(mail_at_the_moment_of_falling_asleep_wakes) {
 struct job {
     struct work work;
     pthread_t ran_on;
+    int nice;
     int *open;
     struct ring *ring;
 };
 
 static void job_run(struct work *work) {
     usleep(1000);
-    container_of(work, struct job, work)->ran_on = pthread_self();
+    struct job *job = container_of(work, struct job, work);
+    job->ran_on = pthread_self();
+    job->nice = getpriority(PRIO_PROCESS, 0); /* Linux: this thread's */
 }
 
 static void job_done(struct work *work) {
@@ -545,11 +548,16 @@ RING_TEST(work_runs_elsewhere_and_comes_home) {
         jobs[at] = (struct job){.open = &open, .ring = bench->ring};
         jobs[at].work.run = job_run;
         jobs[at].work.done = job_done;
+        jobs[at].work.is_background = at % 2;
         ring_work(bench->ring, &jobs[at].work);
     }
     ring_run(bench->ring);
     cr_assert_eq(open, 0);
-    for (int at = 0; at < JOBS; at++) cr_assert_neq(jobs[at].ran_on, pthread_self());
+    int nice = getpriority(PRIO_PROCESS, 0);
+    for (int at = 0; at < JOBS; at++) {
+        cr_assert_neq(jobs[at].ran_on, pthread_self());
+        cr_assert(at % 2 ? jobs[at].nice > nice || nice == 19 : jobs[at].nice == nice);
+    }
 }
 
 RING_TEST(ring_can_be_freed_with_everything_in_flight) {

@@ -111,7 +111,7 @@ static void slice_done(struct work *work) {
 
 static void compaction_work(struct compaction *compaction, void (*run)(struct work *)) {
     struct store *store = compaction->store;
-    compaction->work = (struct work){.run = run, .done = slice_done};
+    compaction->work = (struct work){.run = run, .done = slice_done, .is_background = true};
     compaction->pass.result = 0;
     compaction->waiting = true;
     compaction->slice_began_ns = ring_now_ns(store->ring);
