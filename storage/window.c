@@ -87,13 +87,17 @@ static void window_rest(struct window *window) {
 
 /* --- loading --- */
 
+/* Whether it had to wait for the disk decides about loading ahead: while the page cache has what
+ * follows, the loop copies that itself. */
 static void window_run(struct work *work) {
     struct window *window = container_of(work, struct window, work);
+    uint8_t *into = window->chunk->at + window->len;
+    uint64_t position = window->position + window->len;
     size_t len = window->wanted - window->len;
     int fault = fault_hit(FAULT_segment_read);
-    int64_t got = fault ? -fault
-                        : file_read_at(window->handle, window->chunk->at + window->len, len,
-                                       window->position + window->len);
+    int64_t got = fault ? -fault : file_read_cached(window->handle, into, len, position);
+    window->from_disk = got != (int64_t)len;
+    if (!fault && window->from_disk) got = file_read_at(window->handle, into, len, position);
     window->result = got < 0 ? (int)got : got < (int64_t)len ? -EIO : 0; /* shorter than it says */
 }
 
@@ -129,7 +133,7 @@ static bool window_copy_cached(struct window *window, struct segment_file *file,
 
 static void window_load(struct window *window, struct segment_file *file, size_t wanted) {
     window->windows->loads++;
-    window->loading = window->from_disk = true;
+    window->loading = true;
     window->wanted = wanted;
     window->source = file;
     window->handle = file->read;
