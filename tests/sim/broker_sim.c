@@ -617,7 +617,10 @@ static void run_live(void *context) {
 }
 
 static void run_end_life(struct run *run) {
-    if (run->world.server) world_crash(&run->world, chance(run, 3, 5));
+    if (run->world.server) {
+        seed_crashes();
+        world_crash(&run->world, chance(run, 3, 5));
+    }
     for (unsigned at = 0; at < run->actor_count; at++) actor_drop(run->actors[at]);
 }
 
