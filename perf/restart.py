@@ -5,9 +5,13 @@ import shutil
 import socket
 import struct
 import subprocess
+import sys
 import time
 
-from harness import MIB, PROGRAMS, SCRATCH, Started, broker, call, run
+from harness import MIB, PROGRAMS, ROOT, SCRATCH, Started, broker, call, run
+
+sys.path.append(str(ROOT / "tests/wire"))
+from records import batch
 
 PARTITIONS = 1000
 SEGMENT_MIB = 64
@@ -15,22 +19,6 @@ LOAD_SECONDS = 4  # so that there is a journal to replay
 SPARE_GB = 8      # of the disk, for everybody else
 TOPIC = b"history"
 PRODUCE, FETCH = 0, 1
-
-
-def crc32c(data):
-    crc = 0xffffffff
-    for byte in data:
-        crc ^= byte
-        for _ in range(8):
-            crc = crc >> 1 ^ (0x82f63b78 if crc & 1 else 0)
-    return crc ^ 0xffffffff
-
-
-def one_record_batch():
-    record = bytes([0, 0, 0, 1, 2 * 7]) + b"restart" + bytes([0])
-    counted = struct.pack(">hiqqqhii", 0, 0, 1700000000000, 1700000000000, -1, -1, -1, 1)
-    counted += bytes([2 * len(record)]) + record
-    return struct.pack(">qiibI", 0, 9 + len(counted), -1, 2, crc32c(counted)) + counted
 
 
 def text(value):
@@ -55,8 +43,8 @@ def ask(address, api, version, body):
 
 def produce_everywhere():
     """A request that is answered when every partition has stored a record."""
-    batch = one_record_batch()
-    parts = b"".join(struct.pack(">ii", partition, len(batch)) + batch
+    records = batch([b"restart"])
+    parts = b"".join(struct.pack(">ii", partition, len(records)) + records
                      for partition in range(PARTITIONS))
     return struct.pack(">hhii", -1, -1, 60000, 1) + text(TOPIC) + struct.pack(">i", PARTITIONS) + parts
 

@@ -1,7 +1,8 @@
 """Topics, configs and the answers of a single healthy node, in all versions of each API."""
 import concurrent.futures
 import signal
-import struct
+
+from records import batch
 
 OPTIONS = ["--cores", "3"]  # changes travel to every copy of the catalog
 
@@ -355,7 +356,7 @@ def test_describe_log_dirs_in_every_version(broker):
     with broker.connect() as kafka:
         made(kafka, "sized", 2)
         kafka.call("Produce", 9, Acks=-1, TimeoutMs=5000, TopicData=[
-            {"Name": "sized", "PartitionData": [{"Index": 0, "Records": batch(b"x" * 100)}]}])
+            {"Name": "sized", "PartitionData": [{"Index": 0, "Records": batch([b"x" * 100])}]}])
         for version in kafka.versions("DescribeLogDirs"):
             answer = kafka.call("DescribeLogDirs", version, Topics=[
                 {"Topic": "sized", "Partitions": [0, 1, 7]}, {"Topic": "none", "Partitions": [0]}])
@@ -364,7 +365,7 @@ def test_describe_log_dirs_in_every_version(broker):
             assert [topic["Name"] for topic in result["Topics"]] == ["sized"]
             sizes = {row["PartitionIndex"]: row["PartitionSize"]
                      for row in result["Topics"][0]["Partitions"]}
-            assert sizes == {0: len(batch(b"x" * 100)), 1: 0}, sizes
+            assert sizes == {0: len(batch([b"x" * 100])), 1: 0}, sizes
             if version >= 4:
                 assert result["TotalBytes"] >= result["UsableBytes"] > 0
         answer = kafka.call("DescribeLogDirs", 4, Topics=None)
@@ -377,7 +378,7 @@ def test_describe_producers(broker):
         first = kafka.call("InitProducerId", 4, TransactionalId=None, TransactionTimeoutMs=1000)
         second = kafka.call("InitProducerId", 4, TransactionalId=None, TransactionTimeoutMs=1000)
         assert first["ErrorCode"] == NONE and first["ProducerId"] != second["ProducerId"]
-        records = batch(b"x", producer=(first["ProducerId"], 0, 0))
+        records = batch([b"x"], producer=first["ProducerId"], epoch=0, sequence=0)
         kafka.call("Produce", 9, Acks=-1, TimeoutMs=5000, TopicData=[
             {"Name": "produced", "PartitionData": [{"Index": 1, "Records": records}]}])
         answer = kafka.call("DescribeProducers", 0, Topics=[
@@ -453,33 +454,3 @@ def test_topics_come_by_mention(broker):
         assert answer["Topics"][0]["ErrorCode"] in (NONE, UNKNOWN_TOPIC, 5)
         assert metadata(kafka, "mentioned")["ErrorCode"] == NONE
         assert metadata(kafka, "not-mentioned")["ErrorCode"] == UNKNOWN_TOPIC
-
-
-# ---- a record batch --------------------------------------------------------------------------
-
-def crc32c(raw):
-    crc = 0xffffffff
-    for byte in raw:
-        crc ^= byte
-        for _ in range(8):
-            crc = crc >> 1 ^ (0x82f63b78 if crc & 1 else 0)
-    return crc ^ 0xffffffff
-
-
-def varint(value):
-    value = value << 1 ^ (value >> 63)
-    out = bytearray()
-    while value >= 0x80:
-        out.append(value & 0x7f | 0x80)
-        value >>= 7
-    out.append(value)
-    return bytes(out)
-
-
-def batch(value, producer=(-1, -1, -1)):
-    """One record."""
-    record = b"\0" + varint(0) + varint(0) + varint(-1) + varint(len(value)) + value + varint(0)
-    records = varint(len(record)) + record
-    tail = struct.pack(">hiqqqhii", 0, 0, 1700000000000, 1700000000000, *producer, 1) + records
-    body = struct.pack(">ibI", -1, 2, crc32c(tail)) + tail
-    return struct.pack(">qi", 0, len(body)) + body
