@@ -8,7 +8,6 @@
 #include <pthread.h>
 #include <signal.h>
 #include <sys/resource.h>
-#include <unistd.h>
 
 #include "base/check.h"
 #include "base/memory.h"
@@ -45,7 +44,7 @@ struct workers *workers_new(unsigned threads_max) {
     struct workers *workers = new_zero(struct workers);
     pthread_mutex_init(&workers->lock, NULL);
     lane_init(&workers->usual, workers, threads_max, 0);
-    lane_init(&workers->background, workers, 1, BACKGROUND_NICE);
+    lane_init(&workers->background, workers, (threads_max + 1) / 2, BACKGROUND_NICE);
     return workers;
 }
 
@@ -70,8 +69,8 @@ static struct work *lane_take(struct lane *lane) {
 static void *lane_main(void *context) {
     struct lane *lane = context;
     pthread_setname_np(pthread_self(), lane->nice > 0 ? "background" : "worker");
-    if (lane->nice > 0)
-        setpriority(PRIO_PROCESS, (id_t)gettid(), lane->nice); /* Linux: a thread's */
+    /* On Linux a thread has a priority of its own. */
+    setpriority(PRIO_PROCESS, 0, getpriority(PRIO_PROCESS, 0) + lane->nice);
     for (struct work *work; (work = lane_take(lane));) {
         work->run(work);
         ring_post_work(work);
