@@ -52,7 +52,9 @@ struct catalog_service {
     struct change_records records;
     struct byte_buffer batch;
     struct append append;
-    unsigned waiting; /* cores that have not confirmed */
+    unsigned waiting;     /* cores that have not confirmed */
+    int64_t late_at;      /* a change that nobody waits for any more is durable there; 0: none */
+    struct waiter waiter; /* for that */
     /* The image that is being written, NULL when none is; the next is due at this size of the log.
      */
     struct image *image;
@@ -127,7 +129,8 @@ static void apply_on(struct core *core, struct bytes batch) {
 static void confirmed(struct catalog_service *service) {
     check(service->waiting > 0);
     if (--service->waiting > 0) return;
-    finish(service, ERROR_NONE);
+    service->late_at = 0;
+    if (service->current) finish(service, ERROR_NONE);
     next_change(service);
 }
 
@@ -150,20 +153,40 @@ static void broadcast(struct catalog_service *service) {
     confirmed(service);
 }
 
+/* The disk was full when it had its offset, so that it waits for space, and the other changes with
+ * it: they are made from what it leaves. */
+static void look_for_late(struct catalog_service *service) {
+    struct partition_view view;
+    partition_look(service->log, -1, -1, &view);
+    if (view.high_watermark < service->late_at)
+        partition_wait(service->log, &service->waiter);
+    else
+        broadcast(service);
+}
+
+static void on_log_moved(struct waiter *waiter) {
+    look_for_late(container_of(waiter, struct catalog_service, waiter));
+}
+
 static void on_appended(struct append *append) {
     struct catalog_service *service = container_of(append, struct catalog_service, append);
     if (append->code == ERROR_NONE) {
         broadcast(service);
         return;
     }
+    if (append->code == ERROR_REQUEST_TIMED_OUT) service->late_at = append->release_at;
     finish(service, append->code);
+    if (service->late_at) look_for_late(service);
     next_change(service);
 }
 
 static enum append_state append_batch(struct catalog_service *service, struct append *append,
                                       struct bytes batch, uint64_t deadline_ns) {
-    *append = (struct append){
-        .batch = batch, .append_time_ms = -1, .deadline_ns = deadline_ns, .done = append->done};
+    *append = (struct append){.batch = batch,
+                              .append_time_ms = -1,
+                              .deadline_ns = deadline_ns,
+                              .may_time_out = append == &service->append,
+                              .done = append->done};
     check(batch_header_read(batch, &append->header));
     return partition_append(service->log, append);
 }
@@ -180,14 +203,13 @@ static bool judge_contract(void *context, struct bytes topic, const struct topic
 }
 
 /* The records of the current change; false when it has none. A new log says its format first. */
-static bool make_batch(struct catalog_service *service) {
+static bool make_records(struct catalog_service *service) {
     struct core *core = service->core;
     struct catalog_change *current = service->current;
     struct change change;
     int32_t first = 0;
     change_records_restart(&service->records);
     service->records.now_ms = ring_wall_ms(core->ring);
-    service->batch.len = 0;
     if (core->catalog.version == 0) change_records_version(&service->records);
     first = change_records_count(&service->records);
     change_init(&change, current->arena, &core->catalog, core->server->directory.node_id,
@@ -196,9 +218,7 @@ static bool make_batch(struct catalog_service *service) {
     change.contract_judge = &judge;
     change.bindings = contracts_bindings(core->server->contracts);
     current->make(current, &change);
-    if (change_records_count(&service->records) == first) return false;
-    change_records_finish(&service->records, &service->batch);
-    return true;
+    return change_records_count(&service->records) > first;
 }
 
 static void start_change(struct catalog_service *service) {
@@ -206,10 +226,13 @@ static void start_change(struct catalog_service *service) {
         list_entry(list_first(&service->queue), struct catalog_change, link);
     list_remove(&change->link);
     service->current = change;
-    if (!make_batch(service)) {
-        finish(service, ERROR_NONE);
+    bool has_records = make_records(service);
+    if (!has_records || service->late_at) {
+        finish(service, has_records ? ERROR_KAFKA_STORAGE_ERROR : ERROR_NONE);
         return;
     }
+    service->batch.len = 0;
+    change_records_finish(&service->records, &service->batch);
     uint64_t deadline = change->deadline_ns ? change->deadline_ns : wait_from_now(service);
     service->append.done = on_appended;
     if (append_batch(service, &service->append, byte_buffer_bytes(&service->batch), deadline) ==
@@ -280,7 +303,8 @@ static void image_append(struct image *image) {
 /* True when an image is on its way: changes wait for it. */
 static bool image_when_due(struct catalog_service *service) {
     uint64_t size = partition_size_bytes(service->log);
-    if (size <= service->image_due_bytes) return false;
+    if (size <= service->image_due_bytes || service->late_at) return false;
+    if (!partition_has_space(service->log)) return false; /* later */
     struct image *image = new_zero(struct image);
     image->service = service;
     catalog_image(&service->core->catalog, ring_wall_ms(service->core->ring), &image->batches);
@@ -416,6 +440,8 @@ struct catalog_service *catalog_service_new(struct core *const *cores, unsigned 
     service->copies = memory_zero(count, sizeof *service->copies);
     service->blocks = memory_zero(count, sizeof *service->blocks);
     service->image_due_bytes = CATALOG_LOG_BYTES;
+    service->waiter.wake = on_log_moved;
+    list_init(&service->waiter.link);
     list_init(&service->queue);
     change_records_init(&service->records, 0);
     for (unsigned i = 0; i < count; i++) {

@@ -58,7 +58,9 @@ struct catalog_change {
      * records is done at once (validate_only, or every part refused). */
     void (*make)(struct catalog_change *self, struct change *change);
     /* On the asking core. `code` is ERROR_NONE, or says why the records could not be stored: then
-     * nothing of the change has happened. */
+     * nothing of the change has happened. But REQUEST_TIMED_OUT: it had its place in the log when
+     * the disk turned out to be full, and is made when there is space. Until then other changes are
+     * refused with KAFKA_STORAGE_ERROR. */
     void (*done)(struct catalog_change *self);
     struct arena *arena;  /* becomes change->arena */
     uint64_t deadline_ns; /* how long it may wait for space in the log; 0 = 30 s from now */

@@ -138,5 +138,5 @@ bool catalog_apply_readable(struct catalog *catalog, struct bytes batch, uint64_
 
 /* Appends batches to `out` that make this catalog from nothing, one behind the other; each is at
  * most CATALOG_IMAGE_PART_BYTES and one record long. */
-enum { CATALOG_IMAGE_PART_BYTES = 256 << 10 };
+enum { CATALOG_IMAGE_PART_BYTES = 64 << 10 };
 void catalog_image(const struct catalog *catalog, int64_t now_ms, struct byte_buffer *out);

@@ -1,6 +1,8 @@
 """Metadata and auto-creation; that all cores see a topic when its answer leaves."""
+import time
+
 import records
-from broker import ERRORS, Broker
+from broker import ERRORS, SECONDS, Broker
 
 
 def names(answer):
@@ -149,6 +151,32 @@ def test_the_numbers_of_topics_and_partitions_have_bounds():
         broker.restart()
         with broker.connect() as client:
             assert names(client.call("Metadata", 9, topics=None)) == ["a", "b"], "they stay"
+
+
+def test_changes_on_a_full_disk():
+    """One that is too large for the journal has its place in the log before anybody knows that the
+    disk is full: it is made when there is space. Those that come meanwhile are refused."""
+    many = [f"{number:0245}" for number in range(600)]
+
+    def create(client, wanted):
+        answer = client.call("CreateTopics", 7, timeout_ms=1000, topics=[
+            {"name": name, "num_partitions": 1, "replication_factor": 1} for name in wanted])
+        return {topic["error_code"] for topic in answer["topics"]}
+
+    with Broker("--cores", "2", fault="segment_allocate:1:28:40") as broker:
+        with broker.connect() as client:
+            assert create(client, many) == {ERRORS["REQUEST_TIMED_OUT"]}
+            codes = create(client, ["x"])
+            assert codes == {ERRORS["KAFKA_STORAGE_ERROR"]}, codes
+            assert names(client.call("Metadata", 12, topics=None)) == []
+            deadline = time.monotonic() + 2 * SECONDS
+            while (codes := create(client, ["x"])) != {0}:
+                assert codes == {ERRORS["KAFKA_STORAGE_ERROR"]} and time.monotonic() < deadline
+                time.sleep(0.1)
+            assert create(client, many) == {ERRORS["TOPIC_ALREADY_EXISTS"]}
+        broker.restart()
+        with broker.connect() as client:
+            assert sorted(names(client.call("Metadata", 12, topics=None))) == sorted([*many, "x"])
 
 
 def test_compression_type_is_shown_and_changes_nothing():
