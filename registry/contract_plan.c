@@ -8,7 +8,12 @@
 #include "registry/prepare.h"
 #include "registry/topic_contract.h"
 
-enum { NAMES_SHOWN = 8, WRITE_BYTES_MAX = 1 << 20, COMPARE_MEMORY_MAX = 64 << 20 };
+enum {
+    NAMES_SHOWN = 8,
+    PROBLEMS_MAX = 100, /* then no further topic is looked at */
+    WRITE_BYTES_MAX = 1 << 20,
+    COMPARE_MEMORY_MAX = 64 << 20
+};
 
 __attribute__((format(printf, 3, 4))) static bool problem(struct contract_plan *plan,
                                                           const char *place, const char *format,
@@ -28,6 +33,15 @@ static const struct schema_view *view_now(struct contract_plan *plan) {
     if (plan->view && plan->view->generation == plan->staged.generation) return plan->view;
     if (plan->view) schema_view_drop(plan->view);
     return plan->view = schema_view_new(&plan->staged);
+}
+
+/* One that knows all of the subject: making a view takes as long as the registry is large, and most
+ * subjects are there or not, whatever became of the others. What a file refers to is known since
+ * the file was prepared. */
+static const struct schema_view *view_with(struct contract_plan *plan,
+                                           const struct subject *subject) {
+    bool is_known = plan->view && subject->generation <= plan->view->generation;
+    return is_known ? plan->view : view_now(plan);
 }
 
 static void record_add(struct contract_plan *plan, const struct schema_record *record,
@@ -74,10 +88,9 @@ static void file_prepare(struct contract_plan *plan, size_t index) {
     free(references);
 }
 
-static bool is_compatible(struct contract_plan *plan, size_t index,
+static bool is_compatible(struct contract_plan *plan, size_t index, const struct schema_view *view,
                           const struct schema_subject *subject) {
-    const struct schema_view *view = view_now(plan);
-    enum compatibility_level level = schema_view_level(view, subject->name);
+    enum compatibility_level level = subjects_level(&plan->staged, subject->name);
     struct compatibility_verdict verdict;
     struct arena arena;
     arena_init(&arena, COMPARE_MEMORY_MAX);
@@ -121,13 +134,14 @@ static bool may_register(struct contract_plan *plan, size_t index, struct bytes 
 static int32_t version_have(struct contract_plan *plan, size_t index, struct bytes name) {
     struct schema *schema = plan->schemas[index];
     struct schema_record record;
-    const struct schema_subject *subject =
-        subjects_find(&plan->staged, name, true) ? schema_view_subject(view_now(plan), name) : NULL;
+    const struct subject *staged = subjects_find(&plan->staged, name, true);
+    const struct schema_view *view = staged ? view_with(plan, staged) : NULL;
+    const struct schema_subject *subject = view ? schema_view_subject(view, name) : NULL;
     const struct schema_version *same =
         subject ? schema_subject_same(subject, schema, false) : NULL;
     if (same) return same->version;
     if (!may_register(plan, index, name)) return 0;
-    if (subject && !is_compatible(plan, index, subject)) return 0;
+    if (subject && !is_compatible(plan, index, view, subject)) return 0;
     subjects_prepare_register(&plan->staged, name, schema, &record);
     subjects_apply_compiled(&plan->staged, &record, schema);
     record_add(plan, &record, schema);
@@ -362,11 +376,13 @@ static void binding_judge(struct contract_plan *plan, const struct manifest_topi
         problem(plan, topic->place, "%s", error.text);
 }
 
+/* Judged when all of them are bound, by one view. */
 static void topics_bind(struct contract_plan *plan) {
     size_t count = plan->manifest->count;
     struct topic_binding *bindings = arena_array(plan->arena, struct topic_binding, count + 1);
+    bool *good = arena_array(plan->arena, bool, count + 1);
     plan->bindings = (struct topic_bindings){bindings, count};
-    for (size_t i = 0; i < count; i++) {
+    for (size_t i = 0; i < count && plan->problem_count < PROBLEMS_MAX; i++) {
         const struct manifest_topic *topic = &plan->manifest->topics[i];
         size_t problems = plan->problem_count;
         bindings[i].topic = topic->name;
@@ -376,8 +392,10 @@ static void topics_bind(struct contract_plan *plan) {
             if (topic->parts[which]) part_bind(plan, topic, which);
             edits_add(plan, topic, which, &bindings[i]);
         }
-        if (plan->problem_count == problems) binding_judge(plan, topic, &bindings[i]);
+        good[i] = plan->problem_count == problems;
     }
+    for (size_t i = 0; i < count && plan->problem_count < PROBLEMS_MAX; i++)
+        if (good[i]) binding_judge(plan, &plan->manifest->topics[i], &bindings[i]);
 }
 
 /* --- the whole --- */

@@ -202,6 +202,18 @@ Test(contract_plan, a_subject_has_one_level) {
             "/millrace.yaml:4: subject \"item.proto\" has compatibility FULL by ");
 }
 
+/* A hundred lines are enough for anybody. */
+Test(contract_plan, problems_end) {
+    struct text yaml = {0};
+    write_shop();
+    text_printf(&yaml, "topics:\n");
+    for (int i = 0; i < 300; i++)
+        text_printf(&yaml, "  t%d:\n    value: {message: shop.None}\n", i);
+    refuses(yaml.at, "/millrace.yaml:201: no file has the message");
+    cr_expect_not(strstr(problems.at, "/millrace.yaml:203: "), "%s", problems.at);
+    text_deinit(&yaml);
+}
+
 Test(contract_plan, modes_that_forbid) {
     const struct schema_record import = {.kind = SCHEMA_RECORD_MODE,
                                          .subject = BYTES_OF("item.proto"),
