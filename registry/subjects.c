@@ -344,10 +344,10 @@ struct subject_version *subjects_find_same(const struct subjects *subjects,
     struct subject_version *newest = NULL;
     for (; node; node = map_find_next(node)) {
         struct subject_version *version = map_entry(node, struct subject_version, by_content);
-        if (!schema_equals(version->schema, schema)) continue;
-        if ((subject && version->subject != subject) || (version->entry.deleted && !deleted_too))
+        if ((subject && version->subject != subject) || (version->entry.deleted && !deleted_too) ||
+            (newest && version->entry.version <= newest->entry.version))
             continue;
-        if (!newest || version->entry.version > newest->entry.version) newest = version;
+        if (schema_equals(version->schema, schema)) newest = version;
     }
     return newest;
 }
