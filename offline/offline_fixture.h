@@ -6,12 +6,19 @@
 #include "offline/image.h"
 #include "storage/store_fixture.h"
 
-enum { ORDERS_PARTITIONS = 8 };
+enum { ORDERS_PARTITIONS = 8, OFFLINE_TOPICS_MAX = 80 };
+
+struct offline_topic {
+    char name[40];
+    struct uuid id;
+};
 
 struct offline_fixture {
     struct fixture store;
     struct image image;
     struct findings findings;
+    struct offline_topic topics[OFFLINE_TOPICS_MAX]; /* that were added */
+    size_t topic_count;
 };
 
 /* A broker has run here and has been stopped. */
@@ -27,6 +34,8 @@ void offline_kill(struct offline_fixture *fixture);
  * partitions up to store.partitions only. */
 int64_t offline_add_topic(struct offline_fixture *fixture, const char *name, uint32_t first,
                           uint32_t count);
+/* Of the newest one with this name; the store keeps its partitions. */
+void offline_remove_topic(struct offline_fixture *fixture, const char *name);
 /* The block that an idle second brings: it says what was acknowledged. */
 void offline_rest(struct offline_fixture *fixture);
 /* A batch of two records of 500 bytes. */

@@ -23,23 +23,42 @@ enum { JOURNAL_BYTES = 1 << 20 };
 
 /* --- a broker's life --- */
 
+/* The records of one change, into the catalog's log. */
+static int64_t catalog_append(struct offline_fixture *fixture, struct change_records *records) {
+    struct byte_buffer batch = {0};
+    change_records_finish(records, &batch);
+    int64_t offset =
+        fixture_append(&fixture->store, CATALOG_PARTITION_ID, byte_buffer_bytes(&batch));
+    cr_assert(offset >= 0, "%lld", (long long)offset);
+    byte_buffer_deinit(&batch);
+    change_records_deinit(records);
+    return offset;
+}
+
 int64_t offline_add_topic(struct offline_fixture *fixture, const char *name, uint32_t first,
                           uint32_t count) {
     struct change_records records;
-    struct byte_buffer batch = {0};
-    struct uuid topic;
-    uuid_make(&topic);
+    cr_assert(fixture->topic_count < OFFLINE_TOPICS_MAX);
+    struct offline_topic *topic = &fixture->topics[fixture->topic_count++];
+    snprintf(topic->name, sizeof topic->name, "%s", name);
+    uuid_make(&topic->id);
     change_records_init(&records, 1000);
-    change_records_topic(&records, &topic, name, false);
+    change_records_topic(&records, &topic->id, name, false);
     for (uint32_t id = first; id < first + count; id++)
-        change_records_partition(&records, &topic, (int32_t)(id - first), id, (uint16_t)(id % 64),
-                                 0);
+        change_records_partition(&records, &topic->id, (int32_t)(id - first), id,
+                                 (uint16_t)(id % 64), 0);
     change_records_partition_ids(&records, first + count);
-    change_records_finish(&records, &batch);
-    int64_t offset = fixture_append(&fixture->store, 0, byte_buffer_bytes(&batch));
-    byte_buffer_deinit(&batch);
-    change_records_deinit(&records);
-    return offset;
+    return catalog_append(fixture, &records);
+}
+
+void offline_remove_topic(struct offline_fixture *fixture, const char *name) {
+    struct change_records records;
+    size_t at = fixture->topic_count;
+    while (at > 0 && strcmp(fixture->topics[at - 1].name, name) != 0) at--;
+    cr_assert(at > 0, "%s was never added", name);
+    change_records_init(&records, 1000);
+    change_records_remove_topic(&records, &fixture->topics[at - 1].id);
+    catalog_append(fixture, &records);
 }
 
 void offline_start(struct offline_fixture *fixture) {
@@ -102,6 +121,7 @@ void offline_checkpoint(struct offline_fixture *fixture) {
     struct store *store = fixture->store.store;
     uint64_t before = store->checkpoints;
     checkpoint_start(store);
+    ring_round(fixture->store.ring, false); /* it was begun outside a round */
     while (store->checkpoints == before) ring_round(fixture->store.ring, true);
 }
 

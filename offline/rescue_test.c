@@ -5,8 +5,9 @@
 #include <criterion/criterion.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 
-#include "metadata/catalog_record.h"
+#include "base/random.h"
 #include "offline/offline_fixture.h"
 #include "offline/repair.h"
 
@@ -231,7 +232,7 @@ Test(rescue, a_partition_that_only_files_name) {
 
 /* --- the segment --- */
 
-enum { MANY = 30 };
+enum { MANY = 60 };
 
 /* The catalog's log is in a file, most of it. */
 static void fill_catalog(void) {
@@ -241,7 +242,6 @@ static void fill_catalog(void) {
     for (int at = 0; at < MANY; at++) {
         snprintf(name, sizeof name, "a-topic-with-a-long-name-%d", at);
         offline_add_topic(&fixture, name, A + (uint32_t)at, 1);
-        for (uint32_t times = 0; times < 8; times++) offline_append(&fixture, 1 + times);
     }
     offline_settle(&fixture, CATALOG_PARTITION_ID);
     offline_checkpoint(&fixture);
@@ -274,29 +274,64 @@ Test(rescue, the_segment_is_gone) {
     expect_all_names();
 }
 
-/* --- topics that were deleted --- */
+/* --- a repair that a crash cuts short --- */
 
-static void remove_topic(const char *name) {
-    struct change_records records;
-    struct byte_buffer batch = {0};
-    const struct catalog_topic *topic =
-        catalog_find_topic(&fixture.image.catalog, bytes_of_text(name));
-    change_records_init(&records, 1000);
-    change_records_remove_topic(&records, &topic->id);
-    change_records_finish(&records, &batch);
-    image_close(&fixture.image);
-    offline_start(&fixture);
-    cr_assert(fixture_append(&fixture.store, CATALOG_PARTITION_ID, byte_buffer_bytes(&batch)) > 0);
-    byte_buffer_deinit(&batch);
-    change_records_deinit(&records);
+static void put_back(const char *name, const char *path) {
+    char from[200], to[200];
+    snprintf(to, sizeof to, "%s/%s", fixture.store.path, path);
+    for (int life = 1; life < 20; life++) {
+        snprintf(from, sizeof from, "%s/damaged/%d/%s", fixture.store.path, life, name);
+        if (rename(from, to) == 0) return;
+    }
+    cr_assert_fail("%s was not kept", name);
 }
+
+/* The catalog's segment was damaged, and is repaired. */
+static void repair_segment(void) {
+    char path[200];
+    struct stat state;
+    fill_catalog();
+    offline_flip(&fixture, "segments/0-0", 4096 + 200);
+    offline_repair_wholly(&fixture);
+    snprintf(path, sizeof path, "%s/segments/0-1", fixture.store.path);
+    cr_assert_eq(stat(path, &state), 0, "the new log has no file");
+    put_back("journal-0-00000000", "journal/0-00000000");
+    put_back("segments-0-0", "segments/0-0");
+}
+
+/* The new log's file is there, and nothing else. */
+Test(rescue, cut_short_before_the_snapshots) {
+    repair_segment();
+    put_back("snapshots-0", "snapshots/0");
+    put_back("snapshots-0-copy", "snapshots/0-copy");
+    offline_repair_wholly(&fixture);
+    expect_all_names();
+}
+
+Test(rescue, cut_short_between_the_snapshots) {
+    repair_segment();
+    put_back("snapshots-0-copy", "snapshots/0-copy");
+    offline_start(&fixture);
+    cr_assert_eq(fixture.store.report.offline_partitions, 0);
+    offline_stop(&fixture);
+    expect_all_names();
+}
+
+/* All is done but what sets old files aside. */
+Test(rescue, cut_short_behind_the_snapshots) {
+    repair_segment();
+    offline_start(&fixture);
+    cr_assert_eq(fixture.store.report.offline_partitions, 0);
+    offline_stop(&fixture);
+    expect_all_names();
+}
+
+/* --- topics that were deleted --- */
 
 /* "a" is removed; what follows is in the journal. */
 static void remove_a(void) {
     add_topics();
-    offline_stop(&fixture);
-    look();
-    remove_topic("a");
+    offline_remove_topic(&fixture, "a");
     offline_add_topic(&fixture, "d", C + 1, 1);
 }
 
@@ -321,6 +356,111 @@ Test(rescue, a_deletion_is_what_is_lost) {
     expect_name(C + 1, "d-0");
     image_close(&fixture.image);
     expect_serves(C);
+}
+
+/* --- any damage of the catalog alone --- */
+
+enum { IDS_MAX = 15, SEEDS = 6 };
+
+struct model {
+    struct random random;
+    uint32_t last;                /* ids up to here were given */
+    int64_t records[IDS_MAX + 1]; /* by id; -1: its topic was removed */
+    unsigned changes;             /* each a block of the journal */
+};
+
+static uint32_t below(struct model *model, uint32_t bound) {
+    return (uint32_t)random_below(&model->random, bound);
+}
+
+static void model_change(struct model *model) {
+    char name[40];
+    uint32_t id = 1 + below(model, IDS_MAX);
+    snprintf(name, sizeof name, "topic-%u", id);
+    if (model->last < IDS_MAX && below(model, 3) > 0) {
+        snprintf(name, sizeof name, "topic-%u", ++model->last);
+        offline_add_topic(&fixture, name, model->last, 1);
+        model->changes++;
+    } else if (id > ORDERS_PARTITIONS && id <= model->last && model->records[id] >= 0) {
+        offline_remove_topic(&fixture, name);
+        model->records[id] = -1;
+        model->changes++;
+    }
+}
+
+static void model_live(struct model *model) {
+    offline_start(&fixture);
+    for (uint32_t acts = 2 + below(model, 8); acts > 0; acts--) {
+        uint32_t id = 1 + below(model, model->last);
+        model_change(model);
+        if (model->records[id] >= 0) {
+            offline_append(&fixture, id);
+            model->records[id] += 2;
+        }
+        if (below(model, 6) == 0) offline_settle(&fixture, CATALOG_PARTITION_ID);
+        if (below(model, 6) == 0) offline_checkpoint(&fixture);
+    }
+    offline_rest(&fixture);
+    if (below(model, 2))
+        offline_stop(&fixture);
+    else
+        offline_kill(&fixture);
+}
+
+/* Whatever the journal has of the catalog, and its snapshots. */
+static void model_damage(struct model *model) {
+    uint32_t blocks = 1 + below(model, 3);
+    for (unsigned at = 0; at < blocks && at < model->changes; at++)
+        offline_flip_block(&fixture, CATALOG_PARTITION_ID, below(model, model->changes - at));
+    char path[200];
+    struct stat state;
+    snprintf(path, sizeof path, "%s/snapshots/0-copy", fixture.store.path);
+    if (stat(path, &state) < 0 || below(model, 2)) return;
+    offline_flip(&fixture, "snapshots/0", 60);
+    offline_flip(&fixture, "snapshots/0-copy", 60);
+}
+
+/* All records of topics that were not removed are there, and have a topic. */
+static void model_expect(struct model *model) {
+    look();
+    for (uint32_t id = 1; id <= model->last; id++) {
+        const struct partition *partition = recovered_find(fixture.image.recovered, id);
+        if (model->records[id] <= 0) continue;
+        cr_assert(partition && catalog_lives_find(&fixture.image.lives, id), "%u is gone", id);
+        cr_assert_eq(partition->next_offset, model->records[id], "%u", id);
+    }
+    image_close(&fixture.image);
+    offline_start(&fixture);
+    cr_assert_eq(fixture.store.report.offline_partitions, 0);
+    for (uint32_t id = 1; id <= model->last; id++)
+        if (model->records[id] > 0) cr_assert_eq(offline_records(&fixture, id), model->records[id]);
+    offline_stop(&fixture);
+}
+
+static void run_seed(uint64_t seed) {
+    struct model model = {.last = ORDERS_PARTITIONS, .changes = 1};
+    char *said;
+    fprintf(stderr, "seed %llu\n", (unsigned long long)seed);
+    random_init(&model.random, seed);
+    offline_init(&fixture);
+    fixture.store.partitions = IDS_MAX;
+    for (uint32_t id = 1; id <= ORDERS_PARTITIONS; id++) model.records[id] = 2;
+    for (uint32_t lives = 1 + below(&model, 3); lives > 0; lives--) model_live(&model);
+    model_damage(&model);
+    offline_repair(&fixture, true, &said);
+    free(said);
+    offline_verify(&fixture);
+    cr_assert_eq(fixture.findings.damage_count, 0);
+    model_expect(&model);
+    offline_deinit(&fixture);
+}
+
+/* MILLRACE_RESCUE_SEEDS=500 tries more of them. */
+Test(rescue, at_random) {
+    const char *wanted = getenv("MILLRACE_RESCUE_SEEDS");
+    long seeds = wanted ? strtol(wanted, NULL, 10) : SEEDS;
+    for (long seed = 1; seed <= seeds; seed++) run_seed((uint64_t)seed);
+    offline_init(&fixture);
 }
 
 /* --- what is not repaired --- */
