@@ -125,18 +125,20 @@ static int disk_write_new_file(struct disk *disk, const char *path, struct bytes
     return failed;
 }
 
-int disk_replace_file(struct disk *disk, const char *directory, const char *path,
-                      struct bytes content) {
+int disk_exchange_file(struct disk *disk, const char *path, struct bytes content) {
     char temporary[PATH_LEN_MAX];
     int len = snprintf(temporary, sizeof temporary, "%s.tmp", path);
     check(len > 0 && len < (int)sizeof temporary);
     int failed = disk_write_new_file(disk, temporary, content);
     if (!failed) failed = disk_rename(disk, temporary, path);
-    if (failed) {
-        disk_unlink(disk, temporary);
-        return failed;
-    }
-    return disk_sync_directory(disk, directory);
+    if (failed) disk_unlink(disk, temporary);
+    return failed;
+}
+
+int disk_replace_file(struct disk *disk, const char *directory, const char *path,
+                      struct bytes content) {
+    int failed = disk_exchange_file(disk, path, content);
+    return failed ? failed : disk_sync_directory(disk, directory);
 }
 
 int disk_read_file(struct disk *disk, const char *path, size_t limit, uint8_t **at, size_t *len) {

@@ -72,5 +72,8 @@ int file_descriptor(const struct file *file);
  * crash it holds either the old or the new content. `path` is in directory `directory`. */
 int disk_replace_file(struct disk *disk, const char *directory, const char *path,
                       struct bytes content);
+/* The same without the directory's sync, which several may share: until then a crash leaves the old
+ * or the new content. */
+int disk_exchange_file(struct disk *disk, const char *path, struct bytes content);
 /* Reads a whole small file (at most limit bytes) into heap memory: -EFBIG beyond. */
 int disk_read_file(struct disk *disk, const char *path, size_t limit, uint8_t **at, size_t *len);

@@ -19,9 +19,13 @@ void blobs_free(struct blobs *blobs) {
     if (blobs) blobs->calls->free(blobs);
 }
 
-int blobs_put(struct blobs *blobs, const char *name, struct bytes content) {
+static int put(struct blobs *blobs, const char *name, struct bytes content, bool more) {
     name_check(name);
-    return content.len > BLOB_BYTES_MAX ? -EFBIG : blobs->calls->put(blobs, name, content);
+    return content.len > BLOB_BYTES_MAX ? -EFBIG : blobs->calls->put(blobs, name, content, more);
+}
+
+int blobs_put(struct blobs *blobs, const char *name, struct bytes content) {
+    return put(blobs, name, content, false);
 }
 
 int64_t blobs_size(struct blobs *blobs, const char *name) {
@@ -69,7 +73,7 @@ int blobs_list(struct blobs *blobs, const char *prefix,
 
 static void op_run_put(struct work *work) {
     struct blob_op *op = container_of(work, struct blob_op, work);
-    op->result = blobs_put(op->blobs, op->name, op->content);
+    op->result = put(op->blobs, op->name, op->content, op->more);
 }
 
 static void op_run_read(struct work *work) {
@@ -98,8 +102,9 @@ static void op_begin(struct ring *ring, struct blob_op *op, struct blobs *blobs,
 }
 
 void blob_op_put(struct ring *ring, struct blob_op *op, struct blobs *blobs, const char *name,
-                 struct bytes content) {
+                 struct bytes content, bool more) {
     op->content = content;
+    op->more = more;
     op_begin(ring, op, blobs, name, op_run_put);
 }
 

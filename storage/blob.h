@@ -29,7 +29,7 @@ struct blobs;
 
 /* An implementation's; each is called from any thread. */
 struct blob_calls {
-    int (*put)(struct blobs *blobs, const char *name, struct bytes content);
+    int (*put)(struct blobs *blobs, const char *name, struct bytes content, bool more);
     int64_t (*size)(struct blobs *blobs, const char *name);
     int64_t (*read)(struct blobs *blobs, const char *name, void *into, size_t len,
                     uint64_t position);
@@ -69,13 +69,16 @@ struct blob_op {
     struct blobs *blobs;
     char name[BLOB_NAME_SIZE];
     struct bytes content;
+    bool more;
     void *into;
     size_t len;
     uint64_t position;
 };
 
+/* `more`: a put into the same folder follows, and until that one is durable this one need not be:
+ * a crash in between leaves the old object or the new one. */
 void blob_op_put(struct ring *ring, struct blob_op *op, struct blobs *blobs, const char *name,
-                 struct bytes content);
+                 struct bytes content, bool more);
 void blob_op_read(struct ring *ring, struct blob_op *op, struct blobs *blobs, const char *name,
                   void *into, size_t len, uint64_t position);
 void blob_op_remove(struct ring *ring, struct blob_op *op, struct blobs *blobs, const char *name);

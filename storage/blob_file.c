@@ -1,6 +1,6 @@
 /* Objects as files of a data directory. A put writes NAME.tmp, syncs it, renames it and syncs the
- * folder; a crash on the way leaves the old object, or none, and perhaps NAME.tmp, which is no
- * object and which the next put of that name writes over. */
+ * folder, the last of several for all of them; a crash on the way leaves the old object, or none,
+ * and perhaps NAME.tmp, which is no object and which the next put of that name writes over. */
 #include <errno.h>
 #include <stdio.h>
 
@@ -22,9 +22,10 @@ static void folder_of(const char *name, char folder[BLOB_NAME_SIZE]) {
     folder[len] = '\0';
 }
 
-static int files_put(struct blobs *blobs, const char *name, struct bytes content) {
+static int files_put(struct blobs *blobs, const char *name, struct bytes content, bool more) {
     char folder[BLOB_NAME_SIZE];
     folder_of(name, folder);
+    if (more) return disk_exchange_file(disk_of(blobs), name, content);
     return disk_replace_file(disk_of(blobs), folder, name, content);
 }
 

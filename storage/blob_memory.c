@@ -37,7 +37,8 @@ static struct object *object_find(const struct memory_blobs *memory, const char 
     return NULL;
 }
 
-static int memory_put(struct blobs *blobs, const char *name, struct bytes content) {
+static int memory_put(struct blobs *blobs, const char *name, struct bytes content, bool more) {
+    (void)more;
     struct memory_blobs *memory = lock_of(blobs);
     struct object *object = object_find(memory, name);
     if (!object) {

@@ -194,7 +194,7 @@ static int64_t asked_result(struct bench *bench, struct asked *asked) {
 static void a_loop_does_the_same(struct bench *bench) {
     struct asked asked = {.op.done = asked_done};
     char into[10], name[] = "a/1";
-    blob_op_put(bench->ring, &asked.op, bench->blobs, name, BYTES_OF("0123456789"));
+    blob_op_put(bench->ring, &asked.op, bench->blobs, name, BYTES_OF("0123456789"), false);
     name[2] = '9'; /* it has a copy */
     cr_assert_eq(asked_result(bench, &asked), 0);
     cr_assert(holds(bench, "a/1", "0123456789"));
@@ -216,7 +216,7 @@ static void many_are_on_their_way(struct bench *bench) {
         name[2] = (char)('0' + at);
         asked[at].op.done = asked_done;
         blob_op_put(bench->ring, &asked[at].op, bench->blobs, name,
-                    bytes_of_text(&"0123456789"[at]));
+                    bytes_of_text(&"0123456789"[at]), at + 1 < MANY);
     }
     for (int at = 0; at < MANY; at++)
         while (!asked[at].done) cr_assert(sim_step(bench->sim, UINT64_MAX));
@@ -252,19 +252,30 @@ Test(blob, table_in_memory) { run_table(false); }
 static const char *const before = "what was there before", *const after =
                                                                "and what has replaced it";
 
+/* One object, or two, of which the second makes both durable. */
+static int put_after(struct bench *bench, unsigned count) {
+    int result = 0;
+    if (count == 2)
+        result = bench->blobs->calls->put(bench->blobs, "a/1", bytes_of_text(after), true);
+    return result ? result : blobs_put(bench->blobs, "a/2", bytes_of_text(after));
+}
+
 /* Puts while operation `at` of the disk goes wrong, and starts again. False when it was not
  * reached.
  */
-static bool put_and_crash(uint64_t seed, uint64_t at, bool replaces, int spoil, bool power) {
+static bool put_and_crash(uint64_t seed, uint64_t at, unsigned form, int spoil) {
+    bool replaces = form & 1, power = form & 2;
     struct bench bench;
     bench_init(&bench, true, seed);
     if (replaces) put(&bench, "a/1", before);
+    if (replaces) put(&bench, "a/2", before);
     uint64_t operations = sim_disk_operations(bench.sim);
     if (spoil < 0)
         sim_fail_disk(bench.sim, at, -spoil);
     else
         sim_spoil_disk(bench.sim, at, (enum sim_spoil)spoil);
-    int result = blobs_put(bench.blobs, "a/1", bytes_of_text(after));
+    unsigned count = form & 4 ? 2 : 1;
+    int result = put_after(&bench, count);
     if (sim_disk_operations(bench.sim) - operations < at) {
         cr_assert_eq(result, 0);
         bench_deinit(&bench);
@@ -277,13 +288,16 @@ static bool put_and_crash(uint64_t seed, uint64_t at, bool replaces, int spoil, 
     bench_close(&bench);
     bench_open_disk(&bench);
     bench.blobs = blobs_new_files(bench.disk);
-    bool is_new = holds(&bench, "a/1", after);
-    cr_assert(is_new || holds(&bench, "a/1", replaces ? before : NULL),
-              "operation %llu: neither the old nor the new one", (unsigned long long)at);
-    if (result == 0) cr_assert(is_new, "operation %llu: lost", (unsigned long long)at);
-    cr_assert_eq(listed(&bench, "a/"), is_new || replaces ? 1u << 1 : 0);
-    put(&bench, "a/1", after);
-    cr_assert(holds(&bench, "a/1", after));
+    for (unsigned number = 3 - count; number <= 2; number++) {
+        const char *name = number == 1 ? "a/1" : "a/2";
+        bool is_new = holds(&bench, name, after);
+        cr_assert(is_new || holds(&bench, name, replaces ? before : NULL),
+                  "operation %llu: neither the old nor the new one", (unsigned long long)at);
+        if (result == 0) cr_assert(is_new, "operation %llu: lost", (unsigned long long)at);
+        cr_assert_eq((listed(&bench, "a/") & 1u << number) != 0, is_new || replaces);
+        put(&bench, name, after);
+        cr_assert(holds(&bench, name, after));
+    }
     bench_deinit(&bench);
     return true;
 }
@@ -292,10 +306,10 @@ static bool put_and_crash(uint64_t seed, uint64_t at, bool replaces, int spoil, 
 Test(blob, a_put_is_old_or_new_at_every_crash, .timeout = 60) {
     static const int spoils[] = {-EIO, -ENOSPC, SIM_SPOIL_SHORT, SIM_SPOIL_TORN, SIM_SPOIL_STOP};
     for (size_t kind = 0; kind < array_count(spoils); kind++)
-        for (unsigned form = 0; form < 4; form++)
+        for (unsigned form = 0; form < 8; form++)
             for (uint64_t seed = 0; seed < 9; seed++) {
                 uint64_t at = 1;
-                while (put_and_crash(seed, at, form & 1, spoils[kind], form & 2)) at++;
+                while (put_and_crash(seed, at, form, spoils[kind])) at++;
                 cr_assert(at > 5, "only %llu operations", (unsigned long long)at);
             }
 }

@@ -214,8 +214,9 @@ static void write_next(struct checkpoint *checkpoint) {
         layout_snapshot_copy(path);
     else
         layout_snapshot(path, captured->shard);
+    bool more = checkpoint->written_count + 1 < write_count(checkpoint); /* one sync for all */
     blob_op_put(checkpoint->store->ring, &checkpoint->put, directory->blobs, path,
-                byte_buffer_bytes(&captured->bytes));
+                byte_buffer_bytes(&captured->bytes), more);
 }
 
 static void write_done(struct blob_op *put) {
