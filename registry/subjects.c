@@ -250,9 +250,16 @@ static void highest_apply(struct subjects *subjects, const struct schema_record 
     if (record->id_highest > context->id_highest) context->id_highest = record->id_highest;
 }
 
+/* A subject's own changes the subject, which is seen there. */
+static void setting_note(struct subjects *subjects, struct bytes name) {
+    struct bytes context = subject_context(name);
+    bool is_context = name.len == context.len + 2 && name.at[name.len - 1] == ':';
+    if (!name.at || is_context) subjects->setting_generation = subjects->generation;
+}
+
 static void config_apply(struct subjects *subjects, const struct schema_record *record) {
     enum compatibility_level level = COMPATIBILITY_BACKWARD;
-    subjects->setting_generation = subjects->generation;
+    setting_note(subjects, record->subject);
     bool set = record->setting.at && compatibility_level_parse(record->setting, &level);
     if (record->subject.at) {
         struct subject *subject = subject_have(subjects, record->subject);
@@ -266,7 +273,7 @@ static void config_apply(struct subjects *subjects, const struct schema_record *
 
 static void mode_apply(struct subjects *subjects, const struct schema_record *record) {
     enum registry_mode mode = MODE_UNSET;
-    subjects->setting_generation = subjects->generation;
+    setting_note(subjects, record->subject);
     if (record->setting.at) (void)registry_mode_parse(record->setting, &mode);
     if (record->subject.at)
         subject_have(subjects, record->subject)->mode = mode;

@@ -56,7 +56,7 @@ struct subjects {
     enum compatibility_level level;
     enum registry_mode mode;
     uint64_t generation;         /* rises with every change */
-    uint64_t setting_generation; /* of the last change of a setting, anybody's */
+    uint64_t setting_generation; /* of the last setting for all, or for a context */
     size_t bytes;                /* that are kept of what clients said; the same schema counts once */
     size_t bytes_max;            /* what is there already may have more */
 };

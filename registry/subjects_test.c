@@ -211,6 +211,27 @@ Test(subjects, settings_of_a_subject_come_before_those_for_all) {
     subjects_deinit(&subjects);
 }
 
+/* Who registers in one subject need not begin again for a setting of another. */
+Test(subjects, settings_are_noted_where_they_count) {
+    static const struct {
+        const char *name;
+        bool for_several;
+    } rows[] = {{NULL, true}, {"a", false}, {":.x:", true}, {":.x:a", false}, {":.x", false}};
+    for (int kind = SCHEMA_RECORD_CONFIG; kind <= SCHEMA_RECORD_MODE; kind++) {
+        struct subjects subjects;
+        subjects_init(&subjects);
+        for (size_t i = 0; i < array_count(rows); i++) {
+            applies(&subjects, (enum schema_record_kind)kind, rows[i].name, 0, "NONE");
+            const struct subject *subject =
+                rows[i].name ? subjects_named(&subjects, bytes_of_text(rows[i].name)) : NULL;
+            cr_expect_eq(subjects.setting_generation == subjects.generation, rows[i].for_several,
+                         "row %zu", i);
+            cr_expect(!subject || subject->generation == subjects.generation, "row %zu", i);
+        }
+        subjects_deinit(&subjects);
+    }
+}
+
 Test(subjects, names_as_they_are_kept) {
     static const struct {
         const char *context, *name, *kept;
