@@ -360,8 +360,12 @@ static void forget_sent(struct model *model) {
 
 static void restart(struct model *model) {
     model->doing = "a restart";
+    uint32_t how = below(model, 3);
+    if (how == 2)
+        world_refuse(&model->world);
+    else
+        world_restart(&model->world, how);
     forget_sent(model);
-    world_restart(&model->world, below(model, 2));
     model_advance(model);
     model->stage = model->recorded ? model->saved.stage : EMPTY;
     model->generation = model->recorded ? model->saved.generation : 0;

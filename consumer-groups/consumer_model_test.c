@@ -260,7 +260,18 @@ static void resubscribe(struct model *model, struct client *client) {
     go_on(model, client);
 }
 
-/* The answer is lost: the broker dies before or after it has taken the request. */
+/* The state is lost, and read again from the log. */
+static void lose_state(struct model *model) {
+    uint32_t how = below(model, 3);
+    if (how == 2)
+        world_refuse(&model->world);
+    else
+        world_restart(&model->world, how);
+    for (int c = 0; c < CLIENTS; c++) model->clients[c].heard_ms = now_ms(model);
+}
+
+/* The answer is lost: the broker dies, or gives the state up, before or after it has taken the
+ * request. */
 static void die_in_between(struct model *model, struct client *client) {
     struct beat beat;
     uint32_t steps = below(model, 30);
@@ -271,14 +282,8 @@ static void die_in_between(struct model *model, struct client *client) {
     client->unsaid = true;
     client->lost++;
     /* It believes to own what it owned; what it has given up it has given up. */
-    world_restart(&model->world, below(model, 2));
+    lose_state(model);
     beat_deinit(&beat);
-    for (int c = 0; c < CLIENTS; c++) model->clients[c].heard_ms = now_ms(model);
-}
-
-static void restart(struct model *model) {
-    world_restart(&model->world, below(model, 2));
-    for (int c = 0; c < CLIENTS; c++) model->clients[c].heard_ms = now_ms(model);
 }
 
 /* Whoever is silent too long is gone; the time never ends where that is not certain. */
@@ -360,7 +365,7 @@ static void step(struct model *model) {
     struct client *client = &model->clients[below(model, CLIENTS)];
     switch (below(model, 18)) {
         case 0: change_topics(model); break;
-        case 1: restart(model); break;
+        case 1: lose_state(model); break;
         case 2: let_pass(model, below(model, 30000)); break;
         case 3:
             if (client->member) leave(model, client);

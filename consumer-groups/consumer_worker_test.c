@@ -152,6 +152,23 @@ Test(consumer_worker, the_broker_dies_meanwhile) {
     cr_assert(group()->target_epoch == 2 && count_targets() == LARGE_TOPICS * LARGE_PARTITIONS);
 }
 
+/* The worker comes back to a state that nobody wants any more; then that goes. */
+Test(consumer_worker, the_log_is_read_again_meanwhile) {
+    struct beat beat;
+    make_large_topics();
+    ask(&beat, "a", 0, "x,y,z");
+    cr_assert(group()->assignment);
+    world_refuse(&world);
+    cr_assert(beat_wait(&beat) == ERROR_COORDINATOR_NOT_AVAILABLE);
+    beat_deinit(&beat);
+    cr_assert_null(group());
+    run("a", 0, "x,y,z", NULL, NULL);
+    world_pass_ms(&world, 1000);
+    cr_assert(group()->target_epoch == 2 && count_targets() == LARGE_TOPICS * LARGE_PARTITIONS);
+    world_refuse(&world);
+    cr_assert(group()->target_epoch == 2 && count_targets() == LARGE_TOPICS * LARGE_PARTITIONS);
+}
+
 Test(consumer_worker, assignments_of_large_groups_keep_apart) {
     enum { INTERVAL_MS = LARGE_TOPICS * LARGE_PARTITIONS / 100 };
     make_large_topics();
@@ -208,6 +225,25 @@ Test(consumer_worker, a_pattern_that_nobody_wants_any_more) {
     for (int i = 0; i < 3; i++) finish(&beats[i]);
     world_do(&world, delete_group, NULL);
     world_pass_ms(&world, 100);
+}
+
+Test(consumer_worker, a_pattern_is_looked_at_again_with_the_log) {
+    int32_t count;
+    struct beat beat;
+    make_many_topics();
+    beat_init(&beat, &world, "g", "a", 0);
+    beat_join(&beat, "q0");
+    beat.request.subscribed_topic_regex = BYTES_OF(LONG_PATTERN);
+    beat_send(&beat);
+    struct map_node *node = map_first(&group()->patterns);
+    cr_assert(map_entry(node, struct consumer_pattern, by_text)->resolving);
+    world_refuse(&world);
+    cr_assert(beat_wait(&beat) == ERROR_COORDINATOR_NOT_AVAILABLE);
+    beat_deinit(&beat);
+    cr_assert(run("a", 0, "q0", LONG_PATTERN, NULL) == 2);
+    world_pass_ms(&world, 1000);
+    cr_assert(run("a", 2, NULL, NULL, &count) > 2);
+    cr_assert(count == 1 + MANY_TOPICS / 2, "%d", count);
 }
 
 Test(consumer_worker, patterns_are_looked_at_again_after_a_restart) {

@@ -30,6 +30,9 @@ void world_init(struct world *world, uint64_t seed);
 void world_deinit(struct world *world);
 /* Both keep the catalog. The broker is killed, or loses its power; then it starts and loads. */
 void world_restart(struct world *world, bool power_cut);
+/* Its log has refused a batch: what is not on its way is dropped, everybody who waits is told, and
+ * it loads again. */
+void world_refuse(struct world *world);
 /* Lets the time pass. */
 void world_pass_ms(struct world *world, int64_t ms);
 /* As after the catalog's change on this core. */

@@ -6,6 +6,7 @@
 #include "base/text.h"
 #include "consumer-groups/consumer_world.h"
 #include "coordinator/log_fixture.h"
+#include "coordinator/runtime.h"
 #include "storage/partition.h"
 
 enum { ANSWER_S = 120, SHARDS = 4 };
@@ -39,6 +40,11 @@ void world_restart(struct world *world, bool power_cut) {
     has_crashed = true;
     log_crash(world->sim, world->ring, power_cut);
     start(world);
+}
+
+void world_refuse(struct world *world) {
+    load_again(world->coordinator, 0);
+    log_load(world->sim, world->coordinator);
 }
 
 void world_deinit(struct world *world) {
