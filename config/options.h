@@ -79,7 +79,7 @@ struct options {
     struct endpoints admin_listen;    /* at most one */
     struct endpoints registry_listen; /* at most one */
     int64_t registry_bytes_max;
-    int64_t connections_max;          /* 0: four fifths of the open file limit */
+    int64_t connections_max; /* 0: four fifths of the open file limit */
     int64_t connections_per_address_max;
     int64_t connection_idle_ms;
     int64_t request_progress_ms;

@@ -57,8 +57,8 @@ struct subjects {
     enum registry_mode mode;
     uint64_t generation;         /* rises with every change */
     uint64_t setting_generation; /* of the last setting for all, or for a context */
-    size_t bytes;                /* that are kept of what clients said; the same schema counts once */
-    size_t bytes_max;            /* what is there already may have more */
+    size_t bytes;     /* that are kept of what clients said; the same schema counts once */
+    size_t bytes_max; /* what is there already may have more */
 };
 
 struct registry_context {
