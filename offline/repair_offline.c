@@ -145,6 +145,21 @@ static bool file_is_there(struct repair *repair, const struct partition *partiti
     return true;
 }
 
+/* Of a file whose header cannot be read nobody can say where its offsets begin: it is kept. */
+static bool adopt_nothing(struct repair *repair, struct partition *partition,
+                          const struct segment_name *name) {
+    struct segment_identity identity;
+    char path[LAYOUT_PATH_SIZE];
+    uint32_t id = partition->definition.id;
+    int result = segment_identify(repair->image->disk, id, name->number, name->revision, &identity);
+    if (result == 0 || result == -ENOENT) return false;
+    layout_segment(path, id, name->number, name->revision);
+    repair_tell(repair, partition, "segment %u: the header of its file cannot be read: it goes",
+                name->number);
+    repair_give_up(repair, path);
+    return true;
+}
+
 static bool adopt_one(struct repair *repair, struct partition *partition,
                       const struct segment_name *name, struct error *error) {
     const struct segment *known = partition_segment(partition, name->number);
@@ -153,6 +168,7 @@ static bool adopt_one(struct repair *repair, struct partition *partition,
                      (known == partition_active(partition) && known->end == SEGMENT_START);
     bool is_instead = known && !is_behind && !file_is_there(repair, partition, known);
     struct segment segment;
+    if (adopt_nothing(repair, partition, name)) return true;
     if ((!is_behind && !is_instead) || !candidate_describe(repair, partition, name, &segment))
         return true;
     if (is_behind && segment.base_offset < partition->next_offset) return true;

@@ -48,6 +48,7 @@ static void meet_partition(void *context, struct partition *partition) {
     }
 }
 
+/* Also one whose header cannot be read: without a topic the next start would remove it. */
 static int meet_file(void *context, const char *name, bool is_directory) {
     (void)is_directory;
     struct meeting *meeting = context;
@@ -56,9 +57,10 @@ static int meet_file(void *context, const char *name, bool is_directory) {
     struct segment_identity identity;
     if (!layout_segment_parse(name, &id, &number, &revision)) return 0;
     int result = segment_identify(image->disk, id, number, revision, &identity);
-    bool own = result == 0 && identity.partition == id &&
-               uuid_equal(&identity.cluster_id, &image->directory.cluster_id);
-    if (own) meet(meeting, (struct met){.id = id, .has_records = true});
+    bool anothers =
+        result == 0 && (identity.partition != id ||
+                        !uuid_equal(&identity.cluster_id, &image->directory.cluster_id));
+    if (!anothers) meet(meeting, (struct met){.id = id, .has_records = true});
     return 0;
 }
 
@@ -157,7 +159,12 @@ bool image_rescue(struct image *image, struct error *error) {
     salvage_deinit(&salvage);
     if (!fine) return false;
     image_each(image, meet_partition, &meeting);
-    disk_list(image->disk, LAYOUT_SEGMENTS, meet_file, &meeting);
+    int result = disk_list(image->disk, LAYOUT_SEGMENTS, meet_file, &meeting);
+    if (result < 0) {
+        free(meeting.items);
+        return error_set(error, -result, "cannot list %s/" LAYOUT_SEGMENTS ": %s",
+                         disk_root(image->disk), strerror(-result));
+    }
     meeting_order(&meeting);
     if (meeting.count > 0 && meeting.items[meeting.count - 1].id > id_max)
         id_max = meeting.items[meeting.count - 1].id;

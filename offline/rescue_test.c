@@ -230,6 +230,28 @@ Test(rescue, a_partition_that_only_files_name) {
     image_close(&fixture.image);
 }
 
+/* … and of those not even the header: its records are kept, for people to look at. */
+Test(rescue, a_partition_that_only_a_file_name_names) {
+    offline_init(&fixture);
+    fixture.store.partitions = A;
+    offline_start(&fixture);
+    struct partition_definition beside = {
+        .id = 64, .shard = CATALOG_SHARD, .rules = fixture.store.rules};
+    store_create_partition(fixture.store.store, &beside);
+    offline_fill(&fixture, 64, 100);
+    offline_stop(&fixture);
+    lose_snapshots();
+    offline_flip(&fixture, "segments/64-0", 20);
+    offline_verify(&fixture);
+    expect_damage("partition 64 has files and no topic any more: lost-64-0");
+    offline_repair_wholly(&fixture);
+    cr_assert(offline_is_kept(&fixture, "segments-64-0"));
+    look();
+    expect_name(64, "lost-64-0");
+    cr_assert_eq(fixture.image.catalog.partition_id_next, 65);
+    image_close(&fixture.image);
+}
+
 /* --- the segment --- */
 
 enum { MANY = 60 };
