@@ -20,7 +20,7 @@ enum {
     FILL_PIECE = 1 << 20,
     WANTED_S = 4, /* of what comes there shall be room, … */
     WANTED_BYTES_MIN = 4 * JOURNAL_ROOM_MIN,
-    WANTED_BYTES_MAX = FILE_BYTES, /* … within these bounds */
+    WANTED_BYTES_MAX = 2 * FILE_BYTES, /* … within these bounds */
 };
 #define CYCLE_NS_MIN (1 * NS_PER_S) /* between two checkpoints, while the journal may grow */
 #define FILL_RETRY_NS (1 * NS_PER_S)
@@ -188,16 +188,12 @@ static bool journal_is_long(const struct journal *journal) {
 }
 
 bool journal_tend(struct journal *journal) {
-    uint64_t wanted = journal_wanted(journal);
+    uint64_t wanted = journal_wanted(journal), room = journal_room_soon(journal);
+    uint64_t growth = journal_growth(journal);
+    if (!journal->filling && room < wanted && growth > 0) journal_fill(journal, growth);
     if (journal_is_long(journal)) return true;
-    if (journal->filling) return false;
-    uint64_t room = journal_room_soon(journal), growth = journal_growth(journal);
-    if (room < wanted && growth > 0) {
-        journal_fill(journal, growth);
-        return false;
-    }
-    if (room >= journal->bytes / 2 || !journal_has_work_to_release(journal)) return false;
-    return growth == 0 || journal_cycle_is_over(journal);
+    if (journal->filling || room >= journal->bytes / 2) return false;
+    return journal_has_work_to_release(journal) && (growth == 0 || journal_cycle_is_over(journal));
 }
 
 /* --- opening --- */

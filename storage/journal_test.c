@@ -140,6 +140,20 @@ Test(journal, does_not_grow_without_traffic) {
     end_with_journal_of(17 << 20);
 }
 
+/* A checkpoint that was asked for because a start would have too much to read may take long. */
+Test(journal, grows_while_a_checkpoint_is_under_way) {
+    begin();
+    bench.journal.replay_bytes_max = 256 << 10;
+    for (int at = 0; at < 200; at++) {
+        commit(LARGE);
+        journal_tend(&bench.journal);
+        let_pass(100 * NS_PER_MS);
+    }
+    cr_assert(journal_tend(&bench.journal));
+    cr_assert_gt(bench.journal.replay_bytes, 20 << 20);
+    end_with_journal_of(81 << 20);
+}
+
 static unsigned full_files(void) {
     unsigned count = 0;
     for (unsigned at = 0; at < bench.journal.file_count; at++)
