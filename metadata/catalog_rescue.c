@@ -23,7 +23,9 @@ void catalog_rescue_deinit(struct catalog_rescue *rescue) {
     *rescue = (struct catalog_rescue){0};
 }
 
+/* Parts behind it are another image's, or of no use: their numbers may go on by chance. */
 static void rescue_gap(struct catalog_rescue *rescue, int64_t from, int64_t upto) {
+    rescue->catalog->staging_parts = UINT32_MAX;
     rescue->gaps = memory_resize(rescue->gaps, (rescue->gap_count + 1) * sizeof *rescue->gaps);
     rescue->gaps[rescue->gap_count++] = (struct catalog_gap){from, upto};
 }
@@ -38,7 +40,8 @@ bool catalog_rescue_batch(struct catalog_rescue *rescue, struct bytes batch, str
     if (!catalog_apply_readable(rescue->catalog, batch, &rescue->left_out, &is_image, error))
         return false;
     if (is_image) rescue->gap_count = rescue->left_out = 0;
-    if (rescue->gap_count == 0) rescue->given_below = rescue->catalog->partition_id_next;
+    bool is_certain = rescue->gap_count == 0 && rescue->left_out == 0;
+    if (is_certain) rescue->given_below = rescue->catalog->partition_id_next;
     return true;
 }
 

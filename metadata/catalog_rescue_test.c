@@ -1,5 +1,6 @@
 #include "metadata/catalog_rescue.h"
 
+#include <limits.h>
 #include <stdio.h>
 
 #include "metadata/change_fixture.h"
@@ -59,19 +60,22 @@ static void grow(const char *name, int32_t count, bool is_readable) {
     change(is_readable);
 }
 
-/* The whole catalog once more; `missing`: this part cannot be read. */
-static void image(int missing) {
+/* The whole catalog once more; parts [from, upto] cannot be read. */
+static void image_without(int from, int upto) {
     struct byte_buffer parts = {0};
     struct batch_header header;
     int part = 0;
     catalog_image(&fixture.catalog, 1000, &parts);
     for (size_t at = 0; at < parts.len; at += batch_size(&header), part++) {
         cr_assert(batch_header_read(bytes_make(parts.at + at, parts.len - at), &header));
-        cr_assert(take(parts.at + at, batch_size(&header), part != missing), "%s", error.text);
+        cr_assert(take(parts.at + at, batch_size(&header), part < from || part > upto), "%s",
+                  error.text);
     }
-    cr_assert_gt(part, missing);
+    cr_assert_gt(part, from);
     byte_buffer_deinit(&parts);
 }
+
+static void image(int missing) { image_without(missing, missing); }
 
 static const struct catalog_topic *found(const char *name) {
     return catalog_find_topic(&catalog, bytes_of_text(name));
@@ -162,6 +166,29 @@ Test(catalog_rescue, an_image_without_its_beginning) {
     cr_assert(found("old") && !found("older") && found("t4") && found("t5"));
     cr_assert_eq(found("t3")->partition_count, 2000);
     cr_assert_eq(rescue.given_below, 8003);
+}
+
+/* Parts of two images are none, also where their numbers go on. */
+Test(catalog_rescue, two_halves_of_images) {
+    create_many();
+    delete ("t5", true);
+    delete ("t4", true);
+    delete ("t3", true);
+    image_without(1, INT_MAX);
+    create("new", 1, false);
+    image(0);
+    cr_assert_eq(rescue.gap_count, 2, "%zu", rescue.gap_count);
+    cr_assert(found("old") && found("t0") && found("t2"));
+    cr_assert_lt(rescue.given_below, fixture.catalog.partition_id_next);
+}
+
+/* Whose partitions they are is not known: none of them was deleted for certain. */
+Test(catalog_rescue, what_does_not_fit_although_nothing_is_missing) {
+    create("a", 1, true);
+    cr_assert(take(fixture.batch.at, fixture.batch.len, true));
+    create("b", 1, true);
+    cr_assert(rescue.gap_count == 0 && rescue.left_out > 0);
+    cr_assert_eq(rescue.given_below, 2);
 }
 
 Test(catalog_rescue, a_partition_without_a_topic) {
