@@ -8,6 +8,8 @@
 /* Producer ids of a block that is missing may be in use by producers that have not sent anything
  * yet: more than a broker can have given. */
 #define PRODUCER_IDS_SKIPPED (1ll << 32)
+/* Producers may write with ids that they were not given; those from here on were not. */
+#define PRODUCER_IDS_GIVEN_MAX (INT64_MAX / 2)
 
 enum { LOST_NAME_SIZE = 40 };
 
@@ -73,13 +75,16 @@ void catalog_rescue_adopt(struct catalog_rescue *rescue, uint32_t partition_id, 
     rescue_apply(rescue);
 }
 
-void catalog_rescue_end(struct catalog_rescue *rescue, uint32_t partition_id_max,
-                        int64_t producer_id_max) {
+void catalog_rescue_meet_producer(struct catalog_rescue *rescue, int64_t id) {
+    if (id > rescue->producer_id_max && id < PRODUCER_IDS_GIVEN_MAX) rescue->producer_id_max = id;
+}
+
+void catalog_rescue_end(struct catalog_rescue *rescue, uint32_t partition_id_max) {
     uint32_t partition_id = rescue->catalog->partition_id_next;
     int64_t producer_id = rescue->catalog->producer_id_next;
     if (partition_id_max >= partition_id && partition_id_max < UINT32_MAX)
         partition_id = partition_id_max + 1;
-    if (producer_id_max >= producer_id) producer_id = producer_id_max;
+    if (rescue->producer_id_max >= producer_id) producer_id = rescue->producer_id_max;
     if (producer_id < INT64_MAX - PRODUCER_IDS_SKIPPED) producer_id += PRODUCER_IDS_SKIPPED;
     change_records_partition_ids(&rescue->made, partition_id);
     change_records_producer_ids(&rescue->made, producer_id);

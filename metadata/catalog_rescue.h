@@ -31,6 +31,7 @@ struct catalog_rescue {
     size_t gap_count;
     uint64_t left_out;          /* records that did not fit */
     uint32_t given_below;       /* of ids below, those without a topic were given up for certain */
+    int64_t producer_id_max;    /* that somebody has met and a broker can have given */
     struct change_records made; /* by …_adopt() and …_end() */
 };
 
@@ -41,7 +42,8 @@ void catalog_rescue_deinit(struct catalog_rescue *rescue);
 bool catalog_rescue_batch(struct catalog_rescue *rescue, struct bytes batch, struct error *error);
 /* A topic "lost-ID" for a partition that has none: nothing of it is deleted by time or size. */
 void catalog_rescue_adopt(struct catalog_rescue *rescue, uint32_t partition_id, uint16_t shard);
-/* Numbers that may have been given in what is missing are not given again: `partition_id_max` and
- * `producer_id_max` are the highest that somebody has met. */
-void catalog_rescue_end(struct catalog_rescue *rescue, uint32_t partition_id_max,
-                        int64_t producer_id_max);
+/* Somebody has written with this producer id. */
+void catalog_rescue_meet_producer(struct catalog_rescue *rescue, int64_t id);
+/* Numbers that may have been given in what is missing are not given again: `partition_id_max` is
+ * the highest that somebody has met. */
+void catalog_rescue_end(struct catalog_rescue *rescue, uint32_t partition_id_max);

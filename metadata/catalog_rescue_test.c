@@ -196,13 +196,23 @@ Test(catalog_rescue, a_partition_without_a_topic) {
     create("lost-7", 1, true);
     catalog_rescue_adopt(&rescue, 7, 3);
     catalog_rescue_adopt(&rescue, 9, 2);
-    catalog_rescue_end(&rescue, 11, 41);
+    catalog_rescue_meet_producer(&rescue, 41);
+    catalog_rescue_end(&rescue, 11);
     const struct catalog_topic *lost = found("lost-7-2");
     cr_assert(lost && lost->partition_count == 1 && lost->partitions[0].id == 7);
     cr_assert(lost->partitions[0].shard == 3 && found("lost-9")->partitions[0].shard == 2);
     cr_assert(lost->effective.retention_ms == -1 && lost->effective.retention_bytes == -1);
     cr_assert(lost->effective.cleanup_delete && !lost->effective.cleanup_compact);
     cr_assert_eq(catalog.partition_id_next, 12);
+    cr_assert_eq(catalog.producer_id_next, (1ll << 32) + 41);
+}
+
+/* A client may have written any number: it was not given, and leaves room for those that are. */
+Test(catalog_rescue, a_producer_id_that_nobody_gave) {
+    catalog_rescue_meet_producer(&rescue, 41);
+    catalog_rescue_meet_producer(&rescue, INT64_MAX);
+    catalog_rescue_meet_producer(&rescue, 40);
+    catalog_rescue_end(&rescue, 0);
     cr_assert_eq(catalog.producer_id_next, (1ll << 32) + 41);
 }
 

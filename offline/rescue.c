@@ -22,7 +22,6 @@ struct meeting {
     struct image *image;
     struct met *items;
     size_t count, capacity;
-    int64_t producer_id_max;
 };
 
 static void meet(struct meeting *meeting, struct met met) {
@@ -42,10 +41,8 @@ static void meet_partition(void *context, struct partition *partition) {
                                .shard = (uint16_t)partition->shard->id,
                                .has_shard = true,
                                .has_records = partition->next_offset > partition->log_start});
-    list_each(node, &partition->producers.by_age) {
-        const struct producer *producer = list_entry(node, struct producer, by_age);
-        if (producer->id > meeting->producer_id_max) meeting->producer_id_max = producer->id;
-    }
+    list_each(node, &partition->producers.by_age) catalog_rescue_meet_producer(
+        &meeting->image->rescue, list_entry(node, struct producer, by_age)->id);
 }
 
 /* Also one whose header cannot be read: without a topic the next start would remove it. */
@@ -150,7 +147,7 @@ static void rescue_begin(struct image *image) {
 }
 
 bool image_rescue(struct image *image, struct error *error) {
-    struct meeting meeting = {.image = image, .producer_id_max = -1};
+    struct meeting meeting = {.image = image};
     struct salvage salvage;
     rescue_begin(image);
     salvage_catalog(image->recovered, &salvage);
@@ -169,7 +166,7 @@ bool image_rescue(struct image *image, struct error *error) {
     if (meeting.count > 0 && meeting.items[meeting.count - 1].id > id_max)
         id_max = meeting.items[meeting.count - 1].id;
     rescue_met(image, &meeting);
-    catalog_rescue_end(&image->rescue, id_max, meeting.producer_id_max);
+    catalog_rescue_end(&image->rescue, id_max);
     catalog_lives_init(&image->lives, &image->catalog);
     rescue_files(image, &meeting);
     free(meeting.items);
