@@ -55,6 +55,7 @@ static void salvage_run(struct salvage *salvage, struct recovered *recovered,
         struct batch_header header;
         bool fine = log_copy(recovered, catalog, segment, position, head, sizeof head) &&
                     batch_header_read(bytes_make(head, sizeof head), &header) &&
+                    batch_size(&header) <= BATCH_MAX &&
                     batch_size(&header) <= segment->end - position;
         if (!fine) return;
         size_t size = batch_size(&header);
@@ -94,6 +95,7 @@ static void salvage_file(struct salvage *salvage, struct file *file) {
     struct segment_walker walk;
     segment_walker_init(&walk, file, &all, all.end);
     while (segment_walker_next(&walk)) {
+        if (batch_size(&walk.header) > BATCH_MAX) continue;
         uint8_t *batch = memory_new(batch_size(&walk.header));
         int64_t got = file_read_at(file, batch, batch_size(&walk.header), walk.position);
         if (got > 0) salvage_add(salvage, bytes_make(batch, (size_t)got), RANK_FILE);
@@ -189,19 +191,22 @@ static int compare_batches(const void *a, const void *b) {
     return (left->rank < right->rank) - (left->rank > right->rank);
 }
 
-/* Of what was found several times, one stays. */
+static void batch_free(struct salvaged_batch *batch) { free((void *)(uintptr_t)batch->bytes.at); }
+
+/* Of what was found several times, one stays; also where only some of the offsets are the same. */
 static void salvage_order(struct salvage *salvage) {
     size_t kept = 0;
-    int64_t next_offset = 0;
     if (salvage->count > 0)
         qsort(salvage->batches, salvage->count, sizeof *salvage->batches, compare_batches);
     for (size_t at = 0; at < salvage->count; at++) {
         struct salvaged_batch *batch = &salvage->batches[at];
-        if (batch->base_offset < next_offset) {
-            free((void *)(uintptr_t)batch->bytes.at);
+        struct salvaged_batch *last = kept > 0 ? &salvage->batches[kept - 1] : NULL;
+        bool overlaps = last && batch->base_offset < last->next_offset;
+        if (overlaps && batch->rank <= last->rank) {
+            batch_free(batch);
             continue;
         }
-        next_offset = batch->next_offset;
+        if (overlaps) batch_free(&salvage->batches[--kept]);
         salvage->batches[kept++] = *batch;
     }
     salvage->count = kept;
@@ -218,8 +223,7 @@ void salvage_catalog(struct recovered *recovered, struct salvage *salvage) {
 }
 
 void salvage_deinit(struct salvage *salvage) {
-    for (size_t at = 0; at < salvage->count; at++)
-        free((void *)(uintptr_t)salvage->batches[at].bytes.at);
+    for (size_t at = 0; at < salvage->count; at++) batch_free(&salvage->batches[at]);
     free(salvage->batches);
     *salvage = (struct salvage){0};
 }

@@ -105,6 +105,29 @@ Test(salvage, segment_files) {
     EXPECT("journal 0 is gone", 0, 4, 6, 8, 10);
 }
 
+static void write_segment(const char *name, struct bytes batch) {
+    char path[160];
+    snprintf(path, sizeof path, "%s/segments/%s", fixture.path, name);
+    FILE *file = fopen(path, "w");
+    cr_assert(file && fseek(file, SEGMENT_START, SEEK_SET) == 0);
+    cr_assert_eq(fwrite(batch.at, 1, batch.len, file), batch.len);
+    fclose(file);
+}
+
+/* A file that a repair had made and a crash has left, of a log that was never gone on with: its
+ * batches do not stand in the way of those that were. */
+Test(salvage, a_file_that_was_never_taken_into_use) {
+    start();
+    append(5, 100);
+    rest_and_kill();
+    struct bytes stale = fixture_batch(20, 100, 1000, -1, 0);
+    batch_patch((uint8_t *)(uintptr_t)stale.at, 4, 0);
+    write_segment("0-7", stale);
+    free((void *)(uintptr_t)stale.at);
+    fixture_flip_block(&fixture, CATALOG_PARTITION_ID, 2);
+    EXPECT("the catalog is damaged: journal/0-00000000, byte 8192: blocks 3 to 3 were", 0, 2, 6, 8);
+}
+
 /* Nothing but the file: not even its table. */
 Test(salvage, a_file_without_its_table) {
     start();
