@@ -96,9 +96,9 @@ static void window_run(struct work *work) {
     size_t len = window->wanted - window->len;
     int fault = fault_hit(FAULT_segment_read);
     int64_t got = fault ? -fault : file_read_cached(window->handle, into, len, position);
-    window->from_disk = got != (int64_t)len;
-    if (!fault && window->from_disk) got = file_read_at(window->handle, into, len, position);
-    window->result = got < 0 ? (int)got : got < (int64_t)len ? -EIO : 0; /* shorter than it says */
+    window->waited = got != (int64_t)len;
+    if (!fault && window->waited) got = file_read_at(window->handle, into, len, position);
+    window->outcome = got < 0 ? (int)got : got < (int64_t)len ? -EIO : 0; /* shorter than it says */
 }
 
 static void window_loaded(struct work *work) {
@@ -108,6 +108,8 @@ static void window_loaded(struct work *work) {
     --*window->windows->flows;
     segment_file_release(window->source);
     window->source = NULL;
+    window->result = window->outcome;
+    window->from_disk = window->waited;
     if (window->result == 0) window->len = window->wanted;
     if (window->result < 0) window_unlist(window); /* the next reader asks the disk again */
     list_init(&woken);

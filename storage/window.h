@@ -50,6 +50,8 @@ struct window {
     struct segment_file *source; /* pinned */
     struct file *handle;
     size_t wanted;
+    int outcome; /* the worker's, like the next one, until the loop has taken it */
+    bool waited; /* for the disk */
 };
 
 /* Called from the loop, never from inside a call here. */
