@@ -116,6 +116,24 @@ Test(rescue, the_last_block) {
     expect_serves(C);
 }
 
+/* Every second change: what is not told one by one is counted. */
+Test(rescue, many_gaps) {
+    offline_init(&fixture);
+    offline_start(&fixture);
+    for (uint32_t at = 0; at < 50; at++) {
+        char name[40];
+        snprintf(name, sizeof name, "topic-%u", at);
+        offline_add_topic(&fixture, name, A + at, 1);
+    }
+    offline_rest(&fixture);
+    offline_kill(&fixture);
+    for (unsigned at = 0; at < 23; at++)
+        offline_flip_block(&fixture, CATALOG_PARTITION_ID, ENTRIES_BEFORE + at);
+    offline_verify(&fixture);
+    expect_damage("changes 10 to 12 of the catalog cannot be read");
+    expect_damage("9 more in 3 other places cannot be read either");
+}
+
 /* What the next repair finds is what the first one has written. */
 Test(rescue, twice) {
     add_topics();

@@ -11,11 +11,22 @@ static const char *const advice_lost =
 
 enum { GAPS_TOLD_MAX = 20 };
 
+static void verify_more_gaps(const struct catalog_rescue *rescue, struct findings *findings) {
+    int64_t changes = 0;
+    for (size_t at = GAPS_TOLD_MAX; at < rescue->gap_count; at++)
+        changes += rescue->gaps[at].upto - rescue->gaps[at].from;
+    if (changes > 0)
+        finding_add(findings, FINDING_DAMAGE, "", -1, advice_gap,
+                    "%lld more in %zu other places cannot be read either", (long long)changes,
+                    rescue->gap_count - GAPS_TOLD_MAX);
+}
+
 static void verify_gaps(const struct catalog_rescue *rescue, struct findings *findings) {
     for (size_t at = 0; at < rescue->gap_count && at < GAPS_TOLD_MAX; at++)
         finding_add(findings, FINDING_DAMAGE, "", -1, advice_gap,
                     "changes %lld to %lld of the catalog cannot be read",
                     (long long)rescue->gaps[at].from, (long long)rescue->gaps[at].upto - 1);
+    verify_more_gaps(rescue, findings);
     if (rescue->left_out > 0)
         finding_add(findings, FINDING_DAMAGE, "", -1, advice_gap,
                     "%llu later ones do not fit without those",
