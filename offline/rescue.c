@@ -11,6 +11,9 @@
 #include "storage/layout.h"
 #include "storage/salvage.h"
 
+/* More partitions than can have been made, one after the other; a file's name may say anything. */
+enum { PARTITION_IDS_GIVEN_MAX = 1 << 28 };
+
 struct met {
     uint32_t id;
     uint16_t shard;
@@ -25,7 +28,7 @@ struct meeting {
 };
 
 static void meet(struct meeting *meeting, struct met met) {
-    if (met.id == CATALOG_PARTITION_ID) return;
+    if (met.id == CATALOG_PARTITION_ID || met.id >= PARTITION_IDS_GIVEN_MAX) return;
     if (meeting->count == meeting->capacity) {
         meeting->capacity = meeting->capacity * 2 + 64;
         meeting->items = memory_resize(meeting->items, meeting->capacity * sizeof *meeting->items);

@@ -270,6 +270,22 @@ Test(rescue, a_partition_that_only_a_file_name_names) {
     image_close(&fixture.image);
 }
 
+/* Somebody's file with such a name: no number is given behind it. */
+Test(rescue, a_partition_that_nobody_can_have_made) {
+    char path[200];
+    offline_init(&fixture);
+    lose_snapshots();
+    snprintf(path, sizeof path, "%s/segments/4294967295-0", fixture.store.path);
+    fclose(fopen(path, "w"));
+    offline_repair_wholly(&fixture);
+    look();
+    expect_orders();
+    cr_assert_eq(fixture.image.catalog.partition_id_next, ORDERS_PARTITIONS + 1, "%u",
+                 fixture.image.catalog.partition_id_next);
+    image_close(&fixture.image);
+    cr_assert_eq(remove(path), 0, "it was not left alone");
+}
+
 /* --- the segment --- */
 
 enum { MANY = 60 };
