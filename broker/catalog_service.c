@@ -233,10 +233,9 @@ static void start_change(struct catalog_service *service) {
     }
     service->batch.len = 0;
     change_records_finish(&service->records, &service->batch);
-    uint64_t deadline = change->deadline_ns ? change->deadline_ns : wait_from_now(service);
     service->append.done = on_appended;
-    if (append_batch(service, &service->append, byte_buffer_bytes(&service->batch), deadline) ==
-        APPEND_REFUSED)
+    if (append_batch(service, &service->append, byte_buffer_bytes(&service->batch),
+                     change->deadline_ns) == APPEND_REFUSED)
         finish(service, service->append.code);
 }
 
@@ -334,8 +333,10 @@ static void next_change(struct catalog_service *service) {
 /* On the catalog's core. */
 static void on_change_arrived(struct errand *errand, struct core *there) {
     struct catalog_change *change = container_of(errand, struct catalog_change, errand);
-    list_append(&there->catalog_service->queue, &change->link);
-    next_change(there->catalog_service);
+    struct catalog_service *service = there->catalog_service;
+    if (!change->deadline_ns) change->deadline_ns = wait_from_now(service);
+    list_append(&service->queue, &change->link);
+    next_change(service);
 }
 
 /* On the asking core. */
