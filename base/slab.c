@@ -1,14 +1,16 @@
 #include "base/slab.h"
 
-#include <sanitizer/asan_interface.h>
 #include <sys/mman.h>
 
 #include "base/check.h"
 #include "base/memory.h"
 
 #ifdef __SANITIZE_ADDRESS__
+#include <sanitizer/asan_interface.h>
 enum { SLAB_GAP = SLAB_PAGE };
 #else
+#define ASAN_POISON_MEMORY_REGION(at, size) ((void)(at), (void)(size))
+#define ASAN_UNPOISON_MEMORY_REGION(at, size) ((void)(at), (void)(size))
 enum { SLAB_GAP = 0 };
 #endif
 
@@ -52,16 +54,9 @@ void slabs_deinit(struct slabs *slabs) {
     *slabs = (struct slabs){0};
 }
 
-/* The macros are empty without the sanitizer. */
-void slab_rest(void *at, size_t size) {
-    ASAN_POISON_MEMORY_REGION(at, size);
-    (void)at, (void)size;
-}
+void slab_rest(void *at, size_t size) { ASAN_POISON_MEMORY_REGION(at, size); }
 
-void slab_use(void *at, size_t size) {
-    ASAN_UNPOISON_MEMORY_REGION(at, size);
-    (void)at, (void)size;
-}
+void slab_use(void *at, size_t size) { ASAN_UNPOISON_MEMORY_REGION(at, size); }
 
 void slab_give_back(void *at, size_t size) {
     madvise(at, size, MADV_DONTNEED); /* or it stays, where memory is locked */

@@ -372,6 +372,7 @@ bool journal_must_say_release(const struct journal *journal) {
 }
 
 bool journal_wants_empty_block(const struct journal *journal) {
-    if (!journal_is_quiet(journal) || journal->sequence_next == 1) return false;
+    bool begun = journal->sequence_next > 1; /* never where nothing is durable */
+    if (!journal_is_quiet(journal) || !begun) return false;
     return !journal->newest_is_empty || journal->released_through > journal->said_released;
 }
