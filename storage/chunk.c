@@ -30,14 +30,21 @@ static void pool_strip(struct chunk_pool *pool, unsigned class) {
     free_push(&pool->bare[class], chunk);
 }
 
+static bool pool_has_room(const struct chunk_pool *pool, uint64_t bytes) {
+    return pool->kept_bytes + bytes <= pool->kept_bytes_max;
+}
+
 /* Of what is kept, smaller ones go first: they are left over from tails that have grown, and while
- * they stay, the ones that are wanted would be given back and taken again all the time. */
+ * they stay, the ones that are wanted would be given back and taken again all the time. So would
+ * usual ones behind a load of large batches, if one of those did not make room for many. */
 static bool pool_make_room(struct chunk_pool *pool, unsigned class) {
     uint64_t bytes = (uint64_t)CHUNK_MIN << class;
     for (unsigned smaller = 0; smaller < class; smaller++)
-        while (pool->kept_bytes + bytes > pool->kept_bytes_max && pool->kept[smaller])
-            pool_strip(pool, smaller);
-    return pool->kept_bytes + bytes <= pool->kept_bytes_max;
+        while (!pool_has_room(pool, bytes) && pool->kept[smaller]) pool_strip(pool, smaller);
+    bool has_none = bytes >= pool->usual_bytes && !pool->kept[class];
+    for (unsigned larger = CHUNK_CLASSES - 1; has_none && larger > class; larger--)
+        if (!pool_has_room(pool, bytes) && pool->kept[larger]) pool_strip(pool, larger);
+    return pool_has_room(pool, bytes);
 }
 
 static void pool_put(struct chunk_pool *pool, struct chunk *chunk) {

@@ -82,6 +82,19 @@ Test(chunk, smaller_ones_make_room_for_larger_ones) {
     chunk_pool_deinit(&pool);
 }
 
+Test(chunk, a_large_one_makes_room_for_usual_ones) {
+    struct chunk_pool pool;
+    chunk_pool_init(&pool, KEPT_MAX);
+    struct chunk *large = chunk_of(&pool, KEPT_MAX), *usual[2];
+    for (size_t at = 0; at < 2; at++) usual[at] = chunk_of(&pool, CHUNK_USUAL);
+    chunk_release(large);
+    cr_assert_eq(pool.kept_bytes, KEPT_MAX);
+    for (size_t at = 0; at < 2; at++) chunk_release(usual[at]);
+    cr_assert_eq(pool.kept_bytes, 2 * CHUNK_USUAL);
+    cr_assert_eq(count_of(pool.kept[4]), 2);
+    chunk_pool_deinit(&pool);
+}
+
 Test(chunk, without_a_pool_it_is_the_heaps) {
     struct chunk *chunk = chunk_of(NULL, CHUNK_MAX);
     cr_assert_eq((uintptr_t)chunk->at % CHUNK_MIN, 0);
