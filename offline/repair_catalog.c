@@ -19,7 +19,7 @@ static void tell_gaps(struct repair *repair, const struct partition *catalog) {
                     (unsigned long long)rescue->left_out);
     repair_tell(repair, catalog,
                 "damaged: it begins anew with %zu topics that can be read, as of change %lld; look "
-                "at their configs, retention follows them",
+                "at their configs before retention does (--log-retention-check-interval-ms 1d)",
                 repair->image->catalog.topics_by_name.count - repair->image->lost_count,
                 (long long)rescue->next_offset - 1);
 }
