@@ -6,8 +6,6 @@
 #include "base/check.h"
 #include "storage/recovered.h"
 
-enum { CATALOG_BATCH_MAX = 64 << 20 };
-
 /* Everything that was ever promised hangs on it: no guess is good enough. `where` names the file
  * and the place. */
 static bool catalog_refuse(const struct recovered *recovered, const char *where,

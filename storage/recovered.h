@@ -6,6 +6,8 @@
 #include "storage/recover.h"
 #include "storage/state.h"
 
+enum { CATALOG_BATCH_MAX = 64 << 20 }; /* bytes of a batch of the catalog's log */
+
 /* What replay knows of one shard. Gaps are numbered as they are met, over all journals; a partition
  * of a shard with a hole is whole only when an entry behind the hole went on at its end. */
 struct shard_trace {

@@ -6,7 +6,6 @@
 #include "storage/segment_walk.h"
 
 enum {
-    BATCH_MAX = 64 << 20,
     WINDOW = 4 * JOURNAL_BLOCK_MAX, /* blocks that begin in it; the last one may reach beyond */
 };
 #define RANK_LOG UINT64_MAX /* above any incarnation */
@@ -17,7 +16,8 @@ static size_t salvage_add(struct salvage *salvage, struct bytes from, uint64_t r
     struct batch_header header;
     if (!batch_header_read(from, &header) || batch_size(&header) > from.len) return 0;
     size_t size = batch_size(&header);
-    bool fine = size <= BATCH_MAX && header.base_offset >= 0 && header.last_offset_delta >= 0 &&
+    bool fine = size <= CATALOG_BATCH_MAX && header.base_offset >= 0 &&
+                header.last_offset_delta >= 0 &&
                 header.base_offset < INT64_MAX - header.last_offset_delta;
     if (!fine || !batch_crc_valid(bytes_make(from.at, size))) return 0;
     if (salvage->count == salvage->capacity) {
@@ -55,7 +55,7 @@ static void salvage_run(struct salvage *salvage, struct recovered *recovered,
         struct batch_header header;
         bool fine = log_copy(recovered, catalog, segment, position, head, sizeof head) &&
                     batch_header_read(bytes_make(head, sizeof head), &header) &&
-                    batch_size(&header) <= BATCH_MAX &&
+                    batch_size(&header) <= CATALOG_BATCH_MAX &&
                     batch_size(&header) <= segment->end - position;
         if (!fine) return;
         size_t size = batch_size(&header);
@@ -95,7 +95,7 @@ static void salvage_file(struct salvage *salvage, struct file *file) {
     struct segment_walker walk;
     segment_walker_init(&walk, file, &all, all.end);
     while (segment_walker_next(&walk)) {
-        if (batch_size(&walk.header) > BATCH_MAX) continue;
+        if (batch_size(&walk.header) > CATALOG_BATCH_MAX) continue;
         uint8_t *batch = memory_new(batch_size(&walk.header));
         int64_t got = file_read_at(file, batch, batch_size(&walk.header), walk.position);
         if (got > 0) salvage_add(salvage, bytes_make(batch, (size_t)got), RANK_FILE);
