@@ -116,7 +116,7 @@ static bool life_ends_here(struct run *run) {
     if (!run->mix.ends_at_switches || run->last) return false;
     for (unsigned core = 0; core < run->life->core_count; core++)
         if (journal_is_switching(&run->life->cores[core].store->journal))
-            return run_chance(run, 1, 4);
+            return run_chance(run, 1, 2);
     return false;
 }
 
@@ -216,7 +216,7 @@ uint64_t store_sim_switches(uint64_t seed) {
     struct mixture *mix = &run->mix;
     mix->ends_at_switches = true;
     mix->lives = 16;
-    mix->steps_max = 1200;
+    mix->steps_max = 600;
     mix->partitions = 2 + (unsigned)run_below(run, 3);
     mix->small = mix->large = 2;
     mix->read = mix->delete = mix->compacted = 0;
